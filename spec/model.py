@@ -1,0 +1,105 @@
+"""A sequential specification: what each operation answers and leaves, when nothing else runs.
+
+The idea (Porcupine's and Stateright's): a specification is a value with one pure function. `MapModel.invoke`
+says what a correct map answers; `step`, which judges a recorded operation, follows from it. An impossible
+operation is a value, `Inconsistent`, not an exception, so that a search can meet thousands of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Protocol, TypeVar
+
+from mapproof.spec.history import Operation
+from mapproof.spec.operations import SIGNATURES, Op, Shape
+from mapproof.spec.values import ABSENT, identity
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Inconsistent:
+    """The operation cannot have happened in that state; `reason` says what would have."""
+
+    reason: str
+
+
+class Model(Protocol[State]):
+    """A sequential specification. Both functions are pure; states are immutable and compare by value."""
+
+    @property
+    def initial(self) -> State: ...
+
+    def step(self, state: State, operation: Operation) -> State | Inconsistent: ...
+
+
+MapState = Mapping[Hashable, tuple[Any, Any]]
+"""identity of a key -> (the key, its value); never changed in place."""
+
+EMPTY: Final[MapState] = MappingProxyType({})
+
+
+class MapModel:
+    """The map that every operation of `spec.operations` is explained by."""
+
+    initial: MapState = EMPTY
+
+    def invoke(self, state: MapState, op: Op, key: Any, args: Sequence[Any]) -> tuple[MapState, Any]:
+        """The state afterwards and the answer, for one operation called in `state`."""
+        name = identity(key)
+        value = state[name][1] if name in state else ABSENT
+        found = (None, False) if value is ABSENT else (value, True)
+        match op:
+            case Op.LOAD:
+                return state, found
+            case Op.STORE:
+                return _with(state, key, args[0]), None
+            case Op.LOAD_OR_STORE:
+                return (_with(state, key, args[0]), (args[0], False)) if value is ABSENT else (state, found)
+            case Op.LOAD_AND_DELETE:
+                return _without(state, name), found
+            case Op.DELETE:
+                return _without(state, name), None
+            case Op.SWAP:
+                return _with(state, key, args[0]), found
+            case Op.COMPARE_AND_SWAP:
+                matches = _matches(value, args[0])
+                return (_with(state, key, args[1]) if matches else state), matches
+            case Op.COMPARE_AND_DELETE:
+                matches = _matches(value, args[0])
+                return (_without(state, name) if matches else state), matches
+            case Op.RANGE:
+                return state, [list(pair) for pair in state.values()]
+            case Op.LEN:
+                return state, len(state)
+            case Op.CLEAR:
+                return EMPTY, None
+
+    def step(self, state: MapState, operation: Operation) -> MapState | Inconsistent:
+        """The state after `operation`, if it could have answered so; a pending or raised one answers anything."""
+        after, answer = self.invoke(state, operation.op, operation.key, operation.args)
+        if operation.completed and not same_answer(operation.op, operation.result, answer):
+            return Inconsistent(f"{operation.op} answered {operation.result!r}, the model answers {answer!r}")
+        return after
+
+
+def same_answer(op: Op, given: Any, expected: Any) -> bool:
+    """Whether two results of `op` are the same; the pairs of a `range` come in any order."""
+    if SIGNATURES[op].result is Shape.PAIRS:
+        pairs = [identity(pair) for pair in given]
+        return len(pairs) == len(expected) and set(pairs) == {identity(pair) for pair in expected}
+    return identity(given) == identity(expected)
+
+
+def _matches(value: Any, old: Any) -> bool:
+    return value is not ABSENT and identity(value) == identity(old)
+
+
+def _with(state: MapState, key: Any, value: Any) -> MapState:
+    return {**state, identity(key): (key, value)}
+
+
+def _without(state: MapState, name: Hashable) -> MapState:
+    return {other: pair for other, pair in state.items() if other != name} if name in state else state
