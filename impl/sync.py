@@ -1,0 +1,363 @@
+"""Every piece of shared state that a reference map has, and the one hook through which it can be watched.
+
+The idea: before a primitive acts it asks `hook`, which is None in real use. An explorer installs itself there to
+switch simulated threads, and sees each access with its object and kind; nothing in a map's own code knows. So
+the map that is verified is the map that runs: the same objects work under real threads and under simulation.
+
+Atomics follow sync/atomic (sequentially consistent), RWMutex is Go's own protocol (src/sync/rwmutex.go) built
+out of atomics and semaphores, `Plain` and `PlainDict` are memory that the program must protect itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from _thread import allocate_lock  # bound now: a simulation may replace threading.Lock while maps are made
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
+
+T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class FatalError(BaseException):
+    """Go's `fatal error`: ends the process, cannot be recovered, and so passes `except Exception`."""
+
+
+class Access(StrEnum):
+    """What a primitive is about to do. Two accesses of one object commute only if both are LOAD or both READ."""
+
+    LOAD = "load"
+    STORE = "store"
+    SWAP = "swap"
+    COMPARE_AND_SWAP = "compare_and_swap"
+    ADD = "add"
+    LOCK = "lock"
+    TRY_LOCK = "try_lock"
+    UNLOCK = "unlock"
+    ACQUIRE = "acquire"
+    RELEASE = "release"
+    READ = "read"
+    WRITE = "write"
+
+
+class Hook(Protocol):
+    """Who watches the shared state; installed by `watched_by`."""
+
+    def before(self, target: object, access: Access) -> None:
+        """`target` is about to be accessed; may run other simulated threads first."""
+
+    def wait(self, target: object, access: Access, ready: Callable[[], bool]) -> None:
+        """The access needs `ready()`; return only when it holds, with nothing run in between."""
+
+    def thread(self) -> int:
+        """The number of the running simulated thread."""
+
+
+_hook: Hook | None = None
+
+
+@contextlib.contextmanager
+def watched_by(hook: Hook) -> Iterator[None]:
+    """Let `hook` see every access inside the block. Not for use while other real threads are running."""
+    global _hook
+    previous, _hook = _hook, hook
+    try:
+        yield
+    finally:
+        _hook = previous
+
+
+class Atomic(Generic[T]):
+    """A word of memory with sequentially consistent operations (Go: sync/atomic.Pointer, Int32)."""
+
+    __slots__ = ("_lock", "_value", "name")
+
+    def __init__(self, value: T, name: str = "atomic") -> None:
+        self._value = value
+        self._lock = allocate_lock()
+        self.name = name
+
+    def load(self) -> T:
+        if _hook is not None:
+            _hook.before(self, Access.LOAD)
+        return self._value
+
+    def store(self, value: T) -> None:
+        if _hook is not None:
+            _hook.before(self, Access.STORE)
+        with self._lock:
+            self._value = value
+
+    def swap(self, value: T) -> T:
+        """Store `value` and answer what was there."""
+        if _hook is not None:
+            _hook.before(self, Access.SWAP)
+        with self._lock:
+            previous, self._value = self._value, value
+        return previous
+
+    def compare_and_swap(self, old: T, new: T) -> bool:
+        """Store `new` if the value is `old` (by ==: give pointers a class without __eq__)."""
+        if _hook is not None:
+            _hook.before(self, Access.COMPARE_AND_SWAP)
+        with self._lock:
+            if self._value != old:
+                return False
+            self._value = new
+        return True
+
+    def peek(self) -> T:
+        """The value, unseen by the hook: for invariant checks and pictures, never for an algorithm."""
+        return self._value
+
+
+class AtomicInt(Atomic[int]):
+    """An atomic counter (Go: sync/atomic.Int32, without its wrap-around)."""
+
+    __slots__ = ()
+
+    def add(self, delta: int) -> int:
+        """Add `delta` and answer the new value."""
+        if _hook is not None:
+            _hook.before(self, Access.ADD)
+        with self._lock:
+            self._value += delta
+            return self._value
+
+
+class Mutex:
+    """Mutual exclusion (Go: sync.Mutex). Not recursive; any thread may unlock."""
+
+    __slots__ = ("_lock", "holder", "name")
+
+    def __init__(self, name: str = "mutex") -> None:
+        self._lock = allocate_lock()
+        self.name = name
+        self.holder: int | None = None
+
+    def lock(self) -> None:
+        if _hook is not None:
+            _hook.wait(self, Access.LOCK, self._is_free)
+            self.holder = _hook.thread()
+        self._lock.acquire()
+
+    def try_lock(self) -> bool:
+        if _hook is not None:
+            _hook.before(self, Access.TRY_LOCK)
+            if self._is_free():
+                self.holder = _hook.thread()
+        return self._lock.acquire(blocking=False)
+
+    def unlock(self) -> None:
+        if _hook is not None:
+            _hook.before(self, Access.UNLOCK)
+        self.holder = None
+        try:
+            self._lock.release()
+        except RuntimeError:
+            fatal("sync: unlock of unlocked mutex")
+
+    def _is_free(self) -> bool:
+        return not self._lock.locked()
+
+    def __enter__(self) -> None:
+        self.lock()
+
+    def __exit__(self, *exception: object) -> None:
+        self.unlock()
+
+
+class Semaphore:
+    """A counting semaphore (Go: runtime_Semacquire and runtime_Semrelease)."""
+
+    __slots__ = ("_changed", "_count", "name")
+
+    def __init__(self, count: int = 0, name: str = "semaphore") -> None:
+        self._count = count
+        self._changed = threading.Condition(allocate_lock())
+        self.name = name
+
+    def acquire(self) -> None:
+        """Wait until the count is positive, then take one."""
+        if _hook is not None:
+            _hook.wait(self, Access.ACQUIRE, self._is_positive)
+            self._count -= 1
+            return
+        with self._changed:
+            self._changed.wait_for(self._is_positive)
+            self._count -= 1
+
+    def release(self) -> None:
+        """Add one, and wake a waiter."""
+        if _hook is not None:
+            _hook.before(self, Access.RELEASE)
+            self._count += 1
+            return
+        with self._changed:
+            self._count += 1
+            self._changed.notify()
+
+    def _is_positive(self) -> bool:
+        return self._count > 0
+
+
+class RWMutex:
+    """Readers-writer lock by Go's protocol: a pending writer stops new readers, all readers that queued behind
+    a writer enter before the next one (src/sync/rwmutex.go, 1.22)."""
+
+    __slots__ = ("_name", "_reader_count", "_reader_sem", "_reader_wait", "_w", "_writer_sem")
+
+    MAX_READERS: Final = 1 << 30
+
+    def __init__(self, name: str = "rwmutex") -> None:
+        self._name = name
+        self._w = Mutex(f"{name}.w")
+        self._writer_sem = Semaphore(0, f"{name}.writerSem")
+        self._reader_sem = Semaphore(0, f"{name}.readerSem")
+        self._reader_count = AtomicInt(0, f"{name}.readerCount")
+        self._reader_wait = AtomicInt(0, f"{name}.readerWait")
+
+    def rlock(self) -> None:
+        if self._reader_count.add(1) < 0:
+            self._reader_sem.acquire()
+
+    def try_rlock(self) -> bool:
+        while (count := self._reader_count.load()) >= 0:
+            if self._reader_count.compare_and_swap(count, count + 1):
+                return True
+        return False
+
+    def runlock(self) -> None:
+        """Fatal if no reader holds the lock, as far as the counters can show."""
+        remaining = self._reader_count.add(-1)
+        if remaining < 0:
+            self._runlock_slow(remaining)
+
+    def _runlock_slow(self, remaining: int) -> None:
+        if remaining + 1 in (0, -self.MAX_READERS):
+            fatal("sync: RUnlock of unlocked RWMutex")
+        if self._reader_wait.add(-1) == 0:
+            self._writer_sem.release()
+
+    def lock(self) -> None:
+        self._w.lock()
+        active = self._reader_count.add(-self.MAX_READERS) + self.MAX_READERS
+        if active != 0 and self._reader_wait.add(active) != 0:
+            self._writer_sem.acquire()
+
+    def try_lock(self) -> bool:
+        if not self._w.try_lock():
+            return False
+        if not self._reader_count.compare_and_swap(0, -self.MAX_READERS):
+            self._w.unlock()
+            return False
+        return True
+
+    def unlock(self) -> None:
+        """Fatal if no writer holds the lock, as far as the counters can show."""
+        waiting = self._reader_count.add(self.MAX_READERS)
+        if waiting >= self.MAX_READERS:
+            fatal("sync: Unlock of unlocked RWMutex")
+        for _ in range(waiting):
+            self._reader_sem.release()
+        self._w.unlock()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        self.rlock()
+        try:
+            yield
+        finally:
+            self.runlock()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        self.lock()
+        try:
+            yield
+        finally:
+            self.unlock()
+
+
+class Plain(Generic[T]):
+    """A variable without synchronisation of its own."""
+
+    __slots__ = ("_value", "name")
+
+    def __init__(self, value: T, name: str = "variable") -> None:
+        self._value = value
+        self.name = name
+
+    def read(self) -> T:
+        if _hook is not None:
+            _hook.before(self, Access.READ)
+        return self._value
+
+    def write(self, value: T) -> None:
+        if _hook is not None:
+            _hook.before(self, Access.WRITE)
+        self._value = value
+
+    def peek(self) -> T:
+        """The value, unseen by the hook: for invariant checks and pictures, never for an algorithm."""
+        return self._value
+
+
+class PlainDict(Generic[K, V]):
+    """A dictionary without synchronisation of its own; each step of an iteration is a read."""
+
+    __slots__ = ("_items", "name")
+
+    def __init__(self, name: str = "dict") -> None:
+        self._items: dict[K, V] = {}
+        self.name = name
+
+    def get(self, key: K, default: Any = None) -> Any:
+        if _hook is not None:
+            _hook.before(self, Access.READ)
+        return self._items.get(key, default)
+
+    def __len__(self) -> int:
+        if _hook is not None:
+            _hook.before(self, Access.READ)
+        return len(self._items)
+
+    def __setitem__(self, key: K, value: V) -> None:
+        if _hook is not None:
+            _hook.before(self, Access.WRITE)
+        self._items[key] = value
+
+    def pop(self, key: K, default: Any = None) -> Any:
+        """Remove the key if it is there; answer what it held."""
+        if _hook is not None:
+            _hook.before(self, Access.WRITE)
+        return self._items.pop(key, default)
+
+    def clear(self) -> None:
+        if _hook is not None:
+            _hook.before(self, Access.WRITE)
+        self._items.clear()
+
+    def items(self) -> Iterator[tuple[K, V]]:
+        """The pairs. Raises RuntimeError, as a dict does, if the size changes during the iteration."""
+        pairs = iter(self._items.items())
+        while True:
+            if _hook is not None:
+                _hook.before(self, Access.READ)
+            try:
+                pair = next(pairs)
+            except StopIteration:
+                return
+            yield pair
+
+    def peek(self) -> dict[K, V]:
+        """The dictionary itself, unseen by the hook: for invariant checks and pictures, never for an algorithm."""
+        return self._items
+
+
+def fatal(message: str) -> NoReturn:
+    """End as Go's runtime does on misuse of a lock."""
+    raise FatalError(f"fatal error: {message}")
