@@ -1,0 +1,217 @@
+"""Stops simulated threads between the instructions of anybody's unmodified Python.
+
+The idea: a trace callback runs before each instruction, and greenlets may be switched inside it. Only
+instructions that can touch shared memory matter, and only in the files under test.
+
+The obstacle: CPython counts nested callbacks in a counter of the OS thread (`tstate->tracing`), drops events
+while it is not zero, and greenlet does not save it. So the counter must be the same on both sides of a switch:
+* every switch happens inside a callback (code outside of one goes through a traced function that does nothing);
+* a greenlet that has never run is entered by `sys.call_tracing`, which zeroes the counter for the callee;
+* a greenlet never ends, but parks inside a callback.
+Before 3.12 the events come from `sys.settrace`, from then on from `sys.monitoring` (PEP 669).
+"""
+
+from __future__ import annotations
+
+import dis
+import sys
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from types import CodeType, FrameType
+from typing import Any
+
+from greenlet import greenlet
+
+Point = Callable[[Any], None]
+
+_LOCAL = frozenset(
+    """
+    RESUME NOP CACHE POP_TOP COPY SWAP PUSH_NULL EXTENDED_ARG PRECALL KW_NAMES
+    LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_AND_CLEAR LOAD_FAST_LOAD_FAST STORE_FAST STORE_FAST_LOAD_FAST
+    STORE_FAST_STORE_FAST DELETE_FAST LOAD_CONST LOAD_ASSERTION_ERROR LOAD_BUILD_CLASS LOAD_METHOD
+    RETURN_CONST RETURN_VALUE RETURN_GENERATOR MAKE_FUNCTION MAKE_CELL COPY_FREE_VARS SET_FUNCTION_ATTRIBUTE
+    LOAD_CLOSURE
+    JUMP_FORWARD JUMP_BACKWARD JUMP_BACKWARD_NO_INTERRUPT POP_JUMP_IF_TRUE POP_JUMP_IF_FALSE POP_JUMP_IF_NONE
+    POP_JUMP_IF_NOT_NONE POP_JUMP_FORWARD_IF_TRUE POP_JUMP_FORWARD_IF_FALSE POP_JUMP_FORWARD_IF_NONE
+    POP_JUMP_FORWARD_IF_NOT_NONE POP_JUMP_BACKWARD_IF_TRUE POP_JUMP_BACKWARD_IF_FALSE
+    POP_JUMP_BACKWARD_IF_NONE POP_JUMP_BACKWARD_IF_NOT_NONE JUMP_IF_TRUE_OR_POP JUMP_IF_FALSE_OR_POP
+    IS_OP UNARY_NOT TO_BOOL BUILD_TUPLE BUILD_LIST BUILD_MAP BUILD_SLICE BUILD_STRING BUILD_CONST_KEY_MAP
+    FORMAT_VALUE FORMAT_SIMPLE CONVERT_VALUE PUSH_EXC_INFO POP_EXCEPT RERAISE CHECK_EXC_MATCH
+    LIST_TO_TUPLE END_FOR END_SEND
+    """.split()
+)
+"""Instructions that reach only the frame's own stack and variables, or what cannot change."""
+
+_IN_PLACE = 13
+"""BINARY_OP arguments from here on are `+=` and its kin, which may change a shared object in place."""
+
+_METHOD_FLAG = 1
+"""LOAD_ATTR (3.12 and later) with this bit set fetches a method for the call that follows."""
+
+
+def shared_offsets(code: CodeType) -> frozenset[int]:
+    """Offsets of the instructions of `code` that may read or write shared memory."""
+    known = _shared.get(code)
+    if known is None:
+        known = frozenset(found.offset for found in dis.get_instructions(code) if _may_share(found, code))
+        _shared[code] = known
+    return known
+
+
+_shared: dict[CodeType, frozenset[int]] = {}
+
+
+def _may_share(instruction: dis.Instruction, code: CodeType) -> bool:
+    name = instruction.opname
+    if name in _LOCAL:
+        return False
+    argument = instruction.arg or 0
+    if name == "BINARY_OP":
+        return argument >= _IN_PLACE
+    if name == "LOAD_ATTR" and sys.version_info >= (3, 12):
+        return not argument & _METHOD_FLAG
+    if name == "LOAD_GLOBAL":
+        return instruction.argval in _assigned_globals(code.co_filename)
+    return True
+
+
+def _assigned_globals(filename: str) -> frozenset[str]:
+    """Names that some function of the file declares `global`; the others are bound once, at import."""
+    known = _globals.get(filename)
+    if known is None:
+        known = _globals[filename] = frozenset(_find_global_statements(filename))
+    return known
+
+
+_globals: dict[str, frozenset[str]] = {}
+
+
+def _find_global_statements(filename: str) -> Iterator[str]:
+    import ast
+    import linecache
+
+    try:
+        tree = ast.parse("".join(linecache.getlines(filename)))
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Global):
+            yield from node.names
+
+
+def line_of(code: CodeType, offset: int) -> int:
+    """The source line of the instruction at `offset`."""
+    for start, end, line in code.co_lines():
+        if start <= offset < end and line is not None:
+            return line
+    return code.co_firstlineno
+
+
+def _gate() -> None:
+    """Traced, and does nothing: calling it is how code outside of a callback gets into one."""
+
+
+class _Gated:
+    """What both ways of tracing share: the gate, and the action that waits behind it."""
+
+    def __init__(self, files: Collection[str]) -> None:
+        self.files = frozenset(files)
+        self._action: Callable[[], None] | None = None
+        self._point: Point | None = None
+
+    def enter(self, action: Callable[[], None]) -> None:
+        self._action = action
+        _gate()
+
+    def start(self, thread: greenlet) -> None:
+        sys.call_tracing(thread.switch, ())
+
+    def watch(self, point: Point | None) -> None:
+        self._point = point
+
+    def _at_gate(self) -> None:
+        action, self._action = self._action, None
+        if action is not None:
+            action()
+
+
+class _SetTrace(_Gated):
+    def prepare(self) -> None:
+        # Each greenlet has its own use_tracing flag before 3.12, and an exception that leaves a trace function
+        # switches tracing off; this sets both.
+        sys.settrace(self._on_call)
+
+    def _on_call(self, frame: FrameType, event: str, argument: Any) -> Any:
+        code = frame.f_code
+        if code is _gate.__code__:
+            self._at_gate()
+            return None
+        if self._point is None or code.co_filename not in self.files:
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        return self._on_event
+
+    def _on_event(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "opcode" and self._point is not None and frame.f_lasti in shared_offsets(frame.f_code):
+            self._point((frame.f_code, frame.f_lasti))
+        return self._on_event
+
+
+class _Monitoring(_Gated):
+    TOOL = 3
+
+    def prepare(self) -> None:
+        pass
+
+    def _on_start(self, code: CodeType, offset: int) -> Any:
+        self._at_gate()
+
+    def _on_instruction(self, code: CodeType, offset: int) -> Any:
+        if code.co_filename not in self.files or offset not in shared_offsets(code):
+            return sys.monitoring.DISABLE
+        if self._point is not None:
+            self._point((code, offset))
+        return None
+
+
+@contextmanager
+def opcode_events(files: Collection[str]) -> Iterator[_Gated]:
+    """An instrument for the code of `files`, alive inside the block. One at a time, on one OS thread."""
+    if sys.version_info >= (3, 12):
+        with _monitored(_Monitoring(files)) as instrument:
+            yield instrument
+    else:
+        with _settraced(_SetTrace(files)) as instrument:
+            yield instrument
+
+
+@contextmanager
+def _settraced(instrument: _SetTrace) -> Iterator[_Gated]:
+    previous = sys.gettrace()
+    instrument.prepare()
+    try:
+        yield instrument
+    finally:
+        sys.settrace(previous)
+
+
+@contextmanager
+def _monitored(instrument: _Monitoring) -> Iterator[_Gated]:
+    monitoring = sys.monitoring
+    events = monitoring.events
+    tool = instrument.TOOL
+    monitoring.use_tool_id(tool, "mapproof")
+    monitoring.register_callback(tool, events.INSTRUCTION, instrument._on_instruction)
+    monitoring.register_callback(tool, events.PY_START, instrument._on_start)
+    monitoring.set_local_events(tool, _gate.__code__, events.PY_START)
+    monitoring.set_events(tool, events.INSTRUCTION)
+    monitoring.restart_events()
+    try:
+        yield instrument
+    finally:
+        monitoring.set_events(tool, 0)
+        monitoring.set_local_events(tool, _gate.__code__, 0)
+        monitoring.register_callback(tool, events.INSTRUCTION, None)
+        monitoring.register_callback(tool, events.PY_START, None)
+        monitoring.free_tool_id(tool)

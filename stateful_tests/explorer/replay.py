@@ -1,0 +1,32 @@
+"""Runs one given schedule once more, and notices when the code no longer follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mapproof.stateful_tests.explorer.strategy import Schedule, plainest
+
+
+class Replay:
+    """One execution. `diverged` afterwards: some switch of the schedule could not be made."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = dict(schedule.switches)
+        self._left = dict(self._schedule)
+        self._decision = 0
+        self._begun = False
+
+    @property
+    def diverged(self) -> bool:
+        return bool(self._left)
+
+    def begin(self) -> bool:
+        first, self._begun = not self._begun, True
+        return first
+
+    def choose(self, current: int | None, enabled: Sequence[int]) -> int:
+        wanted = self._schedule.get(self._decision)
+        if wanted in enabled:
+            del self._left[self._decision]
+        self._decision += 1
+        return wanted if wanted in enabled else plainest(current, enabled)

@@ -1,0 +1,337 @@
+"""The scheduler: simulated threads on one OS thread, one step at a time.
+
+The idea: each simulated thread is a greenlet that stops before every access of shared memory and asks which
+thread goes on. A thread that must wait says when it could go on (a predicate), so the set of enabled threads is
+exact, a deadlock is simply an empty set, and nothing ever sleeps.
+
+An `Instrument` says where threads stop: at the hook of `impl.sync` alone (`HookOnly`), or between the
+instructions of unmodified Python too (`opcode_events`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from greenlet import getcurrent, greenlet
+
+from mapproof.impl.sync import Access
+from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Schedule, Strategy, plainest
+
+Ready = Callable[[], bool]
+Watcher = Callable[[int, Any], None]
+"""Told the thread and what it does (a (target, Access) pair, or a (code, offset) place) at every step."""
+
+MAX_STEPS = 50_000
+FAIR_STREAK = 2_000
+"""After so many steps of one thread the others get a turn, so that waiting in a loop is not mistaken for a hang."""
+
+
+class Abort(BaseException):
+    """Unwinds a simulated thread whose execution was given up."""
+
+
+class Outcome(Enum):
+    FINISHED = "every thread ended"
+    DEADLOCK = "no thread can go on"
+    ENDLESS = "the step bound was reached although every thread got its turns"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What keeps one thread of a deadlock from going on."""
+
+    thread: int
+    target: Any
+    access: Access
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an execution went: its schedule replays it."""
+
+    outcome: Outcome
+    waits: tuple[Wait, ...]
+    schedule: Schedule
+    steps: int
+    decisions: int
+
+
+class Instrument(Protocol):
+    """Where simulated threads stop, and how control may leave such a place."""
+
+    def enter(self, action: Callable[[], None]) -> None:
+        """Run `action` where it may switch greenlets."""
+
+    def start(self, thread: greenlet) -> None:
+        """Switch to a greenlet that has never run."""
+
+    def prepare(self) -> None:
+        """Called in a greenlet when it starts, and again after it was unwound."""
+
+    def watch(self, point: Callable[[Any], None] | None) -> None:
+        """Call `point` with the place before each access of shared memory, until told None."""
+
+
+class HookOnly:
+    """Threads stop at the hook of `impl.sync` and nowhere else, so a switch is allowed anywhere."""
+
+    def enter(self, action: Callable[[], None]) -> None:
+        action()
+
+    def start(self, thread: greenlet) -> None:
+        thread.switch()
+
+    def prepare(self) -> None:
+        pass
+
+    def watch(self, point: Callable[[Any], None] | None) -> None:
+        pass
+
+
+class _Thread:
+    """A simulated thread. Its greenlet outlives the task: it parks and waits for the next one, because a
+    greenlet that was started inside a trace callback must never end (see `opcode_events`)."""
+
+    __slots__ = ("doing", "greenlet", "number", "ready", "running", "simulation", "started", "task", "timed")
+
+    def __init__(self) -> None:
+        self.greenlet = greenlet(self._loop)
+        self.started = False
+        self.running = False
+
+    def give(self, simulation: Simulation, number: int, task: Callable[[], None]) -> None:
+        self.simulation = simulation
+        self.number = number
+        self.task = task
+        self.running = False
+        self.ready: Ready | None = None
+        self.timed = False
+        self.doing: Any = None
+
+    def is_enabled(self) -> bool:
+        return self.ready is None or self.ready()
+
+    def _loop(self) -> None:
+        self.simulation.instrument.prepare()
+        while True:
+            self.running = True
+            simulation = self.simulation
+            try:
+                self.task()
+            except Abort:
+                simulation.instrument.prepare()
+            except BaseException as error:  # noqa: BLE001 - handed to the caller of run()
+                simulation.instrument.prepare()
+                simulation._error = error
+            self.running = False
+            simulation.instrument.enter(simulation._leave)
+
+
+class _Pool(threading.local):
+    """Parked threads, kept for ever, for the executions of this OS thread to share."""
+
+    def __init__(self) -> None:
+        self.threads: list[_Thread] = []
+        self.active: Simulation | None = None
+
+
+_pool = _Pool()
+
+
+def active() -> Simulation | None:
+    """The simulation whose thread is running just now, if any."""
+    simulation = _pool.active
+    return simulation if simulation is not None and simulation._active else None
+
+
+class Simulation:
+    """Runs tasks as simulated threads; it is the hook of `impl.sync` while it does (`watched_by(simulation)`)."""
+
+    def __init__(self, instrument: Instrument | None = None) -> None:
+        self.instrument: Instrument = instrument or HookOnly()
+        self.watcher: Watcher | None = None
+        self._active = False
+        self._error: BaseException | None = None
+
+    # -- what a caller does
+
+    def run(
+        self, tasks: Mapping[int, Callable[[], None]], strategy: Strategy, max_steps: int = MAX_STEPS
+    ) -> Ending:
+        """Run the tasks, keyed by thread number, to their end, to a deadlock or to the step bound.
+
+        Raises what a task raised, and NondeterministicTarget if the strategy finds its decisions changed.
+        """
+        self._begin(tasks, strategy, max_steps)
+        with self._running():
+            self.instrument.enter(self._dispatch)
+            ending = self._ending()
+            if self._live:
+                self._unwinding = True
+                self.instrument.enter(self._unwind)
+        if self._error is not None:
+            raise self._error
+        return ending
+
+    # -- what a simulated thread does (the hook of impl.sync, and more)
+
+    def thread(self) -> int:
+        """The number of the running simulated thread."""
+        return self._current.number
+
+    def before(self, target: object, access: Access) -> None:
+        if self._active:
+            self._current.doing = (target, access)
+            self.instrument.enter(self._point)
+
+    def wait(self, target: object, access: Access, ready: Ready) -> None:
+        if self._active:
+            self.wait_until(target, access, ready, timed=False)
+
+    def wait_until(self, target: object, access: Access, ready: Ready, *, timed: bool) -> bool:
+        """Wait for `ready()`. A `timed` wait gives up, and answers False, when nothing else could go on."""
+        if self._unwinding:
+            return True
+        me = self._current
+        me.doing = (target, access)
+        me.ready = ready
+        me.timed = timed
+        try:
+            self.instrument.enter(self._point)
+            return ready()
+        finally:
+            me.ready = None
+            me.timed = False
+
+    def give_way(self) -> None:
+        """Let the others go first if they can (time.sleep): leaving here is no preemption."""
+        if self._active:
+            self._streak = FAIR_STREAK + 1
+            self.before(self, Access.READ)
+
+    # -- the scheduler
+
+    def _begin(self, tasks: Mapping[int, Callable[[], None]], strategy: Strategy, max_steps: int) -> None:
+        self._live: list[_Thread] = []
+        for number in sorted(tasks):
+            thread = _pool.threads.pop() if _pool.threads else _Thread()
+            thread.give(self, number, tasks[number])
+            self._live.append(thread)
+        self._strategy = strategy
+        self._max_steps = max_steps
+        self._hub = getcurrent()
+        self._unwinding = False
+        self._error = None
+        self._outcome = Outcome.FINISHED
+        self._steps = self._streak = self._decisions = 0
+        self._switches: list[tuple[int, int]] = []
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        threads = list(self._live)
+        for thread in threads:
+            thread.greenlet.parent = self._hub
+        self._active = True
+        _pool.active = self
+        self.instrument.watch(self._place)
+        try:
+            yield
+        finally:
+            self.instrument.watch(None)
+            self._active = False
+            _pool.active = None
+            _pool.threads.extend(thread for thread in threads if not thread.running)
+
+    def _ending(self) -> Ending:
+        waits = ()
+        if self._outcome is Outcome.DEADLOCK:
+            waits = tuple(Wait(thread.number, *thread.doing) for thread in self._live)
+        return Ending(self._outcome, waits, Schedule(tuple(self._switches)), self._steps, self._decisions)
+
+    def _place(self, place: Any) -> None:
+        """The instrument's point: already where a switch is allowed."""
+        self._current.doing = place
+        self._point()
+
+    def _point(self) -> None:
+        if self._unwinding:
+            raise Abort
+        me = self._current
+        self._steps += 1
+        self._streak += 1
+        if self._steps > self._max_steps:
+            self._give_up(Outcome.ENDLESS)
+        chosen = self._choose(me)
+        if chosen is None:
+            self._give_up(Outcome.DEADLOCK)
+        elif chosen is not me:
+            self._switch_to(chosen)
+            if self._unwinding:
+                raise Abort
+        if self.watcher is not None:
+            self.watcher(me.number, me.doing)
+
+    def _choose(self, me: _Thread | None) -> _Thread | None:
+        live = self._live
+        enabled = [thread for thread in live if thread.ready is None or thread.ready()]
+        if not enabled:
+            enabled = [thread for thread in live if thread.timed]
+        if me is not None and self._streak > FAIR_STREAK and len(enabled) > 1:
+            enabled = [thread for thread in enabled if thread is not me]
+        if len(enabled) <= 1:
+            return enabled[0] if enabled else None
+        current = me.number if me in enabled else None
+        return self._ask(current, enabled)
+
+    def _ask(self, current: int | None, enabled: list[_Thread]) -> _Thread | None:
+        numbers = [thread.number for thread in enabled]
+        try:
+            chosen = self._strategy.choose(current, numbers)
+        except NondeterministicTarget as error:
+            self._error = error
+            return None
+        if chosen != plainest(current, numbers):
+            self._switches.append((self._decisions, chosen))
+        self._decisions += 1
+        return enabled[numbers.index(chosen)]
+
+    def _switch_to(self, thread: _Thread) -> None:
+        self._current = thread
+        self._streak = 0
+        if thread.started:
+            thread.greenlet.switch()
+        else:
+            thread.started = True
+            self.instrument.start(thread.greenlet)
+
+    def _give_up(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self._hub.switch()
+        raise Abort
+
+    def _dispatch(self) -> None:
+        first = self._choose(None)
+        assert first is not None, "no thread has begun, so none can be waiting"
+        self._switch_to(first)
+
+    def _leave(self) -> None:
+        """The running thread's task has ended; when this returns, it has been given another."""
+        self._live.remove(self._current)
+        following = None if self._unwinding or self._error is not None else self._choose(None)
+        if following is not None:
+            self._switch_to(following)
+            return
+        if self._live and self._error is None and not self._unwinding:
+            self._outcome = Outcome.DEADLOCK
+        self._hub.switch()
+
+    def _unwind(self) -> None:
+        for thread in list(self._live):
+            if thread.running:
+                self._current = thread
+                thread.greenlet.switch()
