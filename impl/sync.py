@@ -15,7 +15,7 @@ import threading
 from _thread import allocate_lock  # bound now: a simulation may replace threading.Lock while maps are made
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar, overload
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -160,6 +160,10 @@ class Mutex:
         except RuntimeError:
             fatal("sync: unlock of unlocked mutex")
 
+    def locked(self) -> bool:
+        """Whether somebody holds it, unseen by the hook: for invariant checks, never for an algorithm."""
+        return self._lock.locked()
+
     def _is_free(self) -> bool:
         return not self._lock.locked()
 
@@ -200,6 +204,10 @@ class Semaphore:
             self._count += 1
             self._changed.notify()
 
+    def peek(self) -> int:
+        """The count, unseen by the hook: for invariant checks, never for an algorithm."""
+        return self._count
+
     def _is_positive(self) -> bool:
         return self._count > 0
 
@@ -208,12 +216,12 @@ class RWMutex:
     """Readers-writer lock by Go's protocol: a pending writer stops new readers, all readers that queued behind
     a writer enter before the next one (src/sync/rwmutex.go, 1.22)."""
 
-    __slots__ = ("_name", "_reader_count", "_reader_sem", "_reader_wait", "_w", "_writer_sem")
+    __slots__ = ("_reader_count", "_reader_sem", "_reader_wait", "_w", "_writer_sem", "name")
 
     MAX_READERS: Final = 1 << 30
 
     def __init__(self, name: str = "rwmutex") -> None:
-        self._name = name
+        self.name = name
         self._w = Mutex(f"{name}.w")
         self._writer_sem = Semaphore(0, f"{name}.writerSem")
         self._reader_sem = Semaphore(0, f"{name}.readerSem")
@@ -265,6 +273,11 @@ class RWMutex:
             self._reader_sem.release()
         self._w.unlock()
 
+    def at_rest(self) -> bool:
+        """Nobody holds it or waits for it; unseen by the hook: for invariant checks, never for an algorithm."""
+        counters = (self._reader_count, self._reader_wait, self._writer_sem, self._reader_sem)
+        return not self._w.locked() and not any(counter.peek() for counter in counters)
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         self.rlock()
@@ -315,6 +328,10 @@ class PlainDict(Generic[K, V]):
         self._items: dict[K, V] = {}
         self.name = name
 
+    @overload
+    def get(self, key: K) -> V | None: ...
+    @overload
+    def get(self, key: K, default: Any) -> Any: ...
     def get(self, key: K, default: Any = None) -> Any:
         if _hook is not None:
             _hook.before(self, Access.READ)
@@ -330,6 +347,10 @@ class PlainDict(Generic[K, V]):
             _hook.before(self, Access.WRITE)
         self._items[key] = value
 
+    @overload
+    def pop(self, key: K) -> V | None: ...
+    @overload
+    def pop(self, key: K, default: Any) -> Any: ...
     def pop(self, key: K, default: Any = None) -> Any:
         """Remove the key if it is there; answer what it held."""
         if _hook is not None:
