@@ -1,0 +1,56 @@
+"""Mutants: a system with one line of its algorithm wrong, which its invariant must not survive.
+
+The idea: a proof is worth what it can refuse. All steps of a mutant but the replaced ones are those of the
+proved system, so only the replaced ones are asked; one of them must break some statement, with a state that
+shows it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mapproof.proofs.counterexamples import Counterexample
+from mapproof.proofs.obligations import prove
+from mapproof.proofs.transition_system import Action, System
+from mapproof.spec.evidence import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A wrong version of `original`: `replaced` are actions under the names of those that they stand for.
+
+    `visible` says whether a user of the map could notice, by a wrong answer or a failing claim.
+    """
+
+    name: str
+    original: System
+    replaced: tuple[Action, ...]
+    visible: bool
+
+    @property
+    def system(self) -> System:
+        """The wrong system."""
+        return self.original.with_actions(f"{self.original.name}, {self.name}", self.replaced)
+
+
+@dataclass(frozen=True, slots=True)
+class MutantCheck:
+    """What became of a mutant. PROVED in `verdict` is the bad case: then the invariant says nothing of it."""
+
+    mutant: Mutant
+    verdict: Verdict
+    broken: tuple[tuple[str, str], ...]  # (action, statement)
+    counterexample: Counterexample | None
+
+    @property
+    def caught(self) -> bool:
+        """The mutant was refuted."""
+        return self.verdict is Verdict.REFUTED
+
+
+def check_mutant(mutant: Mutant, *, timeout: float) -> MutantCheck:
+    """Ask for the obligations of the replaced steps, within `timeout` seconds."""
+    proof = prove(mutant.system, timeout=timeout, actions=[made.name for made in mutant.replaced])
+    found = proof.counterexamples()
+    broken = tuple((c.action, c.statement) for c in found)
+    return MutantCheck(mutant, proof.verdict, broken, found[0] if found else None)

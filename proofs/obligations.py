@@ -1,0 +1,218 @@
+"""What has to be shown of a system, and asking Z3 for it.
+
+The idea: the invariant is inductive when it holds at first and every action keeps every statement of it,
+all statements assumed before the action. Each such pair, and each claim made in an action, is an obligation:
+PROVED only when Z3 finds its negation unsatisfiable, REFUTED when it has a state to show, and UNDECIDED
+whenever it gave up or the time ran out. To be quick, all obligations of an action are asked in one query;
+only when that one is not settled are they asked one by one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import z3
+
+from mapproof.proofs import symbolic
+from mapproof.proofs.counterexamples import Counterexample, Query, counterexample
+from mapproof.proofs.transition_system import Action, System
+from mapproof.spec.evidence import Verdict
+
+QUERY_SECONDS = 20.0
+"""The most that one query may take, whatever is left of the whole."""
+
+
+class Deadline:
+    """The time that is left of a number of seconds, from now on."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left; 0 when there are none."""
+        return max(0.0, self._end - time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """One thing to show. `statement` is the name of an invariant or the title of a claim."""
+
+    action: str
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one obligation: `counterexample` is there exactly when it was refuted."""
+
+    obligation: Obligation
+    verdict: Verdict
+    counterexample: Counterexample | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The results of all obligations that were asked."""
+
+    results: tuple[Result, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """PROVED when every obligation is; REFUTED when some is; else UNDECIDED. Nothing asked is UNDECIDED."""
+        verdicts = {result.verdict for result in self.results}
+        if Verdict.REFUTED in verdicts:
+            return Verdict.REFUTED
+        return Verdict.PROVED if verdicts == {Verdict.PROVED} else Verdict.UNDECIDED
+
+    def of(self, statement: str) -> Proof:
+        """The part that speaks of one statement."""
+        return Proof(tuple(r for r in self.results if r.obligation.statement == statement))
+
+    def counterexamples(self) -> tuple[Counterexample, ...]:
+        """One for each refuted obligation."""
+        return tuple(r.counterexample for r in self.results if r.counterexample is not None)
+
+
+def prove(
+    system: System, *, timeout: float, actions: Iterable[str] | None = None, batched: bool = True
+) -> Proof:
+    """Ask for every obligation of the system, within `timeout` seconds in all.
+
+    With `actions`, only for those actions, and not for the initial condition. Raises
+    `counterexamples.Disagreement` when a counterexample is none on plain Python values.
+    """
+    deadline = Deadline(timeout)
+    results: list[Result] = []
+    for queries in _groups(system, actions):
+        together = Query.joined(queries)
+        if batched and _ask(together, deadline) == z3.unsat:
+            results += [Result(_obligation(query), Verdict.PROVED) for query in queries]
+        else:
+            results += [_decide(query, deadline) for query in queries]
+    return Proof(tuple(results))
+
+
+def _groups(system: System, actions: Iterable[str] | None) -> Iterator[list[Query]]:
+    """The obligations, those of one action together."""
+    before = symbolic.any_state(system)
+    elements = symbolic.distinct_elements(system)
+    assumed = [symbolic.term(i.formula, before, {}) for i in system.invariants.values()]
+    if actions is None:
+        yield list(_queries(system, system.initial, before, elements))
+    for name in system.actions if actions is None else actions:
+        yield list(_queries(system, system.actions[name], before, [*elements, *assumed]))
+
+
+def _queries(
+    system: System, action: Action, before: symbolic.State, assumed: list[symbolic.Expr]
+) -> Iterator[Query]:
+    scope = {parameter.name: symbolic.parameter(parameter) for parameter in action.parameters}
+    assumptions = [*assumed, *(symbolic.term(guard, before, scope) for guard in action.guards)]
+    after = symbolic.after(before, action, scope)
+    for made in action.claims:
+        goal = symbolic.term(made.formula, before, scope)
+        yield Query(system, action, made.title, made.formula, True, assumptions, goal, before)
+    for i in system.invariants.values():
+        goal = symbolic.term(i.formula, after, {})
+        yield Query(system, action, i.name, i.formula, False, assumptions, goal, before)
+
+
+def _obligation(query: Query) -> Obligation:
+    return Obligation(query.action.name, query.statement)
+
+
+def _solver(deadline: Deadline) -> symbolic.Expr | None:
+    """A fresh solver that stops in time; None when there is none left."""
+    milliseconds = int(1000 * min(QUERY_SECONDS, deadline.remaining()))
+    if milliseconds < 1:
+        return None
+    solver = z3.Solver()
+    solver.set("timeout", milliseconds)
+    return solver
+
+
+def _ask(query: Query, deadline: Deadline) -> symbolic.Expr:
+    """Whether the negated goal is satisfiable; z3.unknown when time is up."""
+    solver = _solver(deadline)
+    if solver is None:
+        return z3.unknown
+    solver.add(*query.assumptions, z3.Not(query.goal))
+    return solver.check()
+
+
+def _decide(query: Query, deadline: Deadline) -> Result:
+    solver = _solver(deadline)
+    answer = z3.unknown
+    if solver is not None:
+        solver.add(*query.assumptions, z3.Not(query.goal))
+        answer = solver.check()
+    if answer == z3.unsat:
+        return Result(_obligation(query), Verdict.PROVED)
+    if answer == z3.sat:
+        return Result(_obligation(query), Verdict.REFUTED, counterexample(query, solver))
+    return Result(_obligation(query), Verdict.UNDECIDED)
+
+
+# ------------------------------------------------------------------------------------------------ vacuity
+
+
+@dataclass(frozen=True, slots=True)
+class Vacuity:
+    """Which actions can happen in some state of the invariant. All names; every action is in one list.
+
+    `dead` was declared impossible and shown to be; `impossible` was shown to be and not declared;
+    `alive_after_all` was declared impossible and is not.
+    """
+
+    possible: tuple[str, ...] = ()
+    dead: tuple[str, ...] = ()
+    impossible: tuple[str, ...] = ()
+    alive_after_all: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """EXHAUSTED when each action is possible or rightly declared dead."""
+        if self.impossible or self.alive_after_all:
+            return Verdict.FAILED
+        return Verdict.UNDECIDED if self.undecided else Verdict.EXHAUSTED
+
+
+@dataclass(slots=True)
+class _Lists:
+    lists: dict[str, list[str]] = field(default_factory=dict)
+
+    def put(self, kind: str, name: str) -> None:
+        self.lists.setdefault(kind, []).append(name)
+
+
+def vacuity(system: System, *, timeout: float) -> Vacuity:
+    """Ask for each action whether its guards can hold together with the invariant, within `timeout` seconds.
+
+    A proof about an action that can never happen says nothing; nor does one from a contradictory invariant,
+    under which no action can.
+    """
+    deadline = Deadline(timeout)
+    before = symbolic.any_state(system)
+    assumed = [symbolic.term(i.formula, before, {}) for i in system.invariants.values()]
+    found = _Lists()
+    for action in system.actions.values():
+        scope = {parameter.name: symbolic.parameter(parameter) for parameter in action.parameters}
+        guards = [symbolic.term(guard, before, scope) for guard in action.guards]
+        solver = _solver(deadline)
+        answer = z3.unknown
+        if solver is not None:
+            solver.add(*symbolic.distinct_elements(system), *assumed, *guards)
+            answer = solver.check()
+        found.put(_kind(answer, action), action.name)
+    return Vacuity(**{kind: tuple(names) for kind, names in found.lists.items()})
+
+
+def _kind(answer: symbolic.Expr, action: Action) -> str:
+    if answer == z3.sat:
+        return "alive_after_all" if action.dead else "possible"
+    if answer == z3.unsat:
+        return "dead" if action.dead else "impossible"
+    return "undecided"

@@ -1,0 +1,23 @@
+"""Go's sync.Map, up to Go 1.23, as one transition system: state, steps and invariant put together.
+
+What is shown of it holds for any number of keys, values, entries and threads. What is not covered: Range,
+CompareAndSwap, LoadOrStore, Swap and Clear; progress; and that `length`, counted at each insertion and
+removal, is the number of keys (no first-order formula says so; the tests compare the two on concrete runs).
+"""
+
+from __future__ import annotations
+
+from mapproof.proofs.sync_map_invariant import INVARIANT
+from mapproof.proofs.sync_map_state import STATE
+from mapproof.proofs.sync_map_steps import STEPS, initial
+from mapproof.proofs.sync_map_store import STORE_STEPS
+from mapproof.proofs.transition_system import system
+
+SYNC_MAP = system(
+    "sync.Map",
+    scope="all keys, values and threads; Load, Store, LoadAndDelete",
+    state=STATE,
+    initial=initial,
+    actions=(*STEPS, *STORE_STEPS),
+    invariants=INVARIANT,
+)
