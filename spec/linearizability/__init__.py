@@ -1,0 +1,96 @@
+"""Decides whether a recorded history of a map is linearizable, and shows why.
+
+The idea: cut the history into keys (`groups`), see each operation as a step of a register (`effects`), look for
+an order by just-in-time linearization (`search`), and trust neither answer: an order is replayed on the model
+(`witness`), and a violation is shrunk to the few operations it rests on (`core`) and told in words (`explain`).
+A bound that runs out is an answer of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import inf
+from time import perf_counter
+from typing import Any
+
+from mapproof.spec.claims import Claims
+from mapproof.spec.history import History, Operation
+from mapproof.spec.linearizability.budget import Budget, OutOfBounds
+from mapproof.spec.linearizability.core import core_of
+from mapproof.spec.linearizability.explain import NOT_SMALLEST, explain, impossible
+from mapproof.spec.linearizability.groups import AnyGroup, Impossible, split
+from mapproof.spec.linearizability.results import ALL_KEYS, Linearizable, Scope, Unknown, Violation, Witness
+from mapproof.spec.linearizability.search import Explained, Stuck, search
+from mapproof.spec.linearizability.witness import InternalError, replayed
+
+__all__ = [
+    "ALL_KEYS",
+    "InternalError",
+    "Linearizable",
+    "Scope",
+    "Unknown",
+    "Violation",
+    "Witness",
+    "check",
+]
+
+_DEFAULT = Claims()
+
+
+def check(
+    history: History | Iterable[Operation],
+    claims: Claims = _DEFAULT,
+    *,
+    max_configurations: int = 1_000_000,
+    limit_seconds: float | None = None,
+) -> Linearizable | Violation | Unknown:
+    """Whether the history is linearizable under the claims.
+
+    `max_configurations` bounds the search on each key (and, once more, the shrinking of a violation);
+    `limit_seconds` bounds the whole check. A violation on one key wins over Unknown on another.
+    Raises ValueError for an operation that returns before its call, or a bound that is not positive.
+    """
+    if max_configurations < 1 or (limit_seconds is not None and not limit_seconds > 0):
+        raise ValueError("max_configurations and limit_seconds must be positive")
+    operations = history.operations if isinstance(history, History) else tuple(history)
+    budget = Budget(max_configurations, inf if limit_seconds is None else perf_counter() + limit_seconds)
+    try:
+        groups = split(operations, claims, budget)
+    except OutOfBounds as bound:
+        return Unknown(f"{bound} while the history was split into keys")
+    if isinstance(groups, Impossible):
+        return Violation((groups.operation,), groups.key, impossible(groups.operation, groups.reason))
+    return _decide_all(operations, groups, budget)
+
+
+def _decide_all(
+    operations: tuple[Operation, ...], groups: list[AnyGroup], budget: Budget
+) -> Linearizable | Violation | Unknown:
+    """Decide the short groups first, so that a hard one does not hide a violation in an easy one."""
+    witnesses: dict[int, Witness] = {}
+    unknown: Unknown | None = None
+    for place in sorted(range(len(groups)), key=lambda place: len(groups[place].actions)):
+        try:
+            answer = _decide(operations, groups[place], budget.renewed())
+        except OutOfBounds as bound:
+            unknown = unknown or Unknown(f"{bound} on {_name(groups[place].key)}")
+            continue
+        if isinstance(answer, Violation):
+            return answer
+        witnesses[place] = answer
+    return unknown or Linearizable(tuple(witnesses[place] for place in range(len(groups))))
+
+
+def _decide(operations: tuple[Operation, ...], group: AnyGroup, budget: Budget) -> Witness | Violation:
+    budget.look_at_the_clock()
+    outcome: Explained | Stuck = search(group.actions, group.initial, group.step, budget)  # type: ignore[arg-type, misc]
+    if isinstance(outcome, Explained):
+        return replayed(group, outcome.order, budget)
+    found = core_of(group, outcome, budget.renewed())
+    key, sentence = explain(group, found.indices, operations)
+    core = sorted((operations[index] for index in found.indices), key=lambda operation: operation.call)
+    return Violation(tuple(core), key, sentence if found.smallest else sentence + NOT_SMALLEST)
+
+
+def _name(key: Any) -> str:
+    return "the whole map" if key is ALL_KEYS else f"key {key!r}"

@@ -1,0 +1,230 @@
+"""Finds the few operations that a violation rests on.
+
+The idea: dropping an operation proves nothing, for without the store each load of its value is "a violation".
+So operations are *forgotten* instead: we no longer demand anything of them, and let the others gain whatever
+they might have given.
+
+* A forgotten read disappears.
+* A forgotten write of v disappears too, but an operation that wanted to meet v, and may have met this one, has
+  its wish granted for nothing. It may have met it unless it returned before the write was called, or some
+  operation that we still hold to changed the key after the write and before it: called after the write's
+  return, returned before its own call.
+* If no writer of v is left at all, every wish for v is granted, so that a core shows where its values come from.
+
+Forgetting only ever makes a history easier to explain. Take an order that explains it before x is forgotten,
+and cross x out. Whoever met the state that x left did so before the next change in that order. So it did not
+return before x was called, and nothing that always changes the key fits between the two in time: its wish is
+granted. Hence operations that stay a violation when all others are forgotten are one whatever those did; and a
+smallest such set is found by halving, because forgetting more never brings a violation back.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from mapproof.spec.linearizability.budget import Budget, OutOfBounds
+from mapproof.spec.linearizability.effects import MISSING, Count, Effect, MapEffect
+from mapproof.spec.linearizability.groups import AnyGroup
+from mapproof.spec.linearizability.search import PENDING, Action, Stuck, search
+
+AnyAction = Action[Effect] | Action[MapEffect]
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """Indices of operations, ascending; `smallest` unless a bound ran out before that was known."""
+
+    indices: tuple[int, ...]
+    smallest: bool
+
+
+def core_of(group: AnyGroup, stuck: Stuck, budget: Budget) -> Core:
+    """A set of operations that is a violation with all others forgotten, and none fewer of them is.
+
+    The search for it starts at the operation that could not return and goes back in time, so that the core is
+    found near it; each step doubles, then halves, what is kept: about 2 log2(n) searches an operation found.
+    """
+    until = group.actions[stuck.place].return_
+    seen = [action for action in group.actions if action.call <= until]
+    last = group.actions[stuck.place].source
+    calls = {action.source: action.call for action in seen}
+    candidates = sorted(calls, key=lambda index: (index == last, calls[index]), reverse=True)
+    shrinker = _Shrinker(group, seen, until, budget, candidates)
+    try:
+        shrinker.run()
+    except OutOfBounds:
+        return Core(tuple(sorted(shrinker.best)), False)
+    return Core(tuple(sorted(shrinker.best)), True)
+
+
+class _Shrinker:
+    """Holds the smallest violation found so far, for when a bound runs out."""
+
+    def __init__(
+        self, group: AnyGroup, seen: Sequence[AnyAction], until: float, budget: Budget, candidates: list[int]
+    ) -> None:
+        self._group = group
+        self._seen = seen
+        self._until = until
+        self._budget = budget
+        self._candidates = candidates
+        self.best = candidates
+
+    def run(self) -> None:
+        needed: list[int] = []
+        rest = self._candidates
+        while not self._violates(needed):
+            rest = rest[: self._shortest(needed, rest)]
+            needed.append(rest.pop())
+
+    def _shortest(self, needed: list[int], rest: list[int]) -> int:
+        """How many of `rest` must be added to `needed` for a violation; at least one, at most all."""
+        too_few, enough = 0, 1
+        while enough < len(rest) and not self._violates(needed + rest[:enough]):
+            too_few, enough = enough, 2 * enough
+        enough = min(enough, len(rest))
+        while enough - too_few > 1:
+            half = (too_few + enough) // 2
+            if self._violates(needed + rest[:half]):
+                enough = half
+            else:
+                too_few = half
+        return enough
+
+    def _violates(self, kept: list[int]) -> bool:
+        if not kept:
+            return False
+        self._budget.look_at_the_clock()
+        if not violates(self._group, self._seen, set(kept), self._until, self._budget):
+            return False
+        if len(kept) < len(self.best):
+            self.best = kept
+        return True
+
+
+def violates(
+    group: AnyGroup, actions: Sequence[AnyAction], kept: Collection[int], until: float, budget: Budget
+) -> bool:
+    """Whether the kept operations (by index) have no explanation until that time, all others forgotten."""
+    demanded = [
+        action if action.return_ <= until else action._replace(return_=PENDING)
+        for action in forget(actions, kept)
+    ]
+    budget.work(len(actions))
+    return isinstance(search(demanded, group.initial, group.step, budget), Stuck)  # type: ignore[arg-type, misc]
+
+
+def forget(actions: Sequence[AnyAction], kept: Collection[int]) -> list[AnyAction]:
+    """The actions of the kept operations, each without the demands that the forgotten ones may have met."""
+    gifts = _Gifts(actions, kept)
+    demanded = []
+    for action in actions:
+        if action.source in kept:
+            effect = gifts.relieve(action)
+            if effect is not None:
+                demanded.append(action._replace(effect=effect))  # type: ignore[arg-type]
+    return demanded
+
+
+def _parts(action: AnyAction) -> tuple[tuple[int, Effect], ...]:
+    effect = action.effect
+    return effect.parts if isinstance(effect, MapEffect) else ((0, effect),)
+
+
+class _Gifts:
+    """What the forgotten operations may have given: for each place and state, during which times."""
+
+    def __init__(self, actions: Sequence[AnyAction], kept: Collection[int]) -> None:
+        changes = _changes(action for action in actions if action.source in kept and not action.optional)
+        windows: defaultdict[int, defaultdict[int, list[tuple[int, float]]]]
+        windows = defaultdict(lambda: defaultdict(list))
+        kept_writes: set[tuple[int, int]] = set()
+        for action in actions:
+            for place, effect in _parts(action):
+                if effect.post < 0:
+                    continue
+                if action.source in kept:
+                    kept_writes.add((place, effect.post))
+                else:
+                    end = changes[place].certain_after(action.return_) if place in changes else PENDING
+                    windows[place][effect.post].append((action.call, end))
+        self._kept_writes = kept_writes
+        self._windows = {
+            place: {state: _Windows(found) for state, found in states.items()}
+            for place, states in windows.items()
+        }
+
+    def relieve(self, action: AnyAction) -> Effect | MapEffect | None:
+        """The effect without what is given; None if nothing remains of it."""
+        if isinstance(action.effect, Effect):
+            effect = self._relieved(0, action.effect, action)
+            return None if effect == Effect() else effect
+        relieved = ((place, self._relieved(place, part, action)) for place, part in action.effect.parts)
+        parts = tuple((place, part) for place, part in relieved if part != Effect())
+        count = action.effect.length and self._loosened(action.effect.length, action)
+        return MapEffect(parts, count) if parts or count else None
+
+    def _relieved(self, place: int, effect: Effect, action: AnyAction) -> Effect:
+        if effect.wanted >= 0 and self._may_meet(place, effect.wanted, action):
+            return Effect(post=effect.post)
+        if effect.unless >= 0 and self._may_meet_any(place, action, lambda state: state != effect.unless):
+            return Effect(post=effect.post)
+        return effect
+
+    def _may_meet(self, place: int, state: int, action: AnyAction) -> bool:
+        windows = self._windows.get(place, {}).get(state)
+        if windows is None:
+            return False
+        without_origin = state != MISSING and (place, state) not in self._kept_writes
+        return without_origin or windows.meet(action)
+
+    def _may_meet_any(self, place: int, action: AnyAction, fits: Callable[[int], bool]) -> bool:
+        states = self._windows.get(place, {})
+        return any(windows.meet(action) for state, windows in states.items() if fits(state))
+
+    def _loosened(self, count: Count, action: AnyAction) -> Count:
+        return Count(
+            count.keys,
+            frozenset(p for p in self._windows if self._may_meet_any(p, action, lambda s: s == MISSING)),
+            frozenset(p for p in self._windows if self._may_meet_any(p, action, lambda s: s != MISSING)),
+        )
+
+
+class _Changes:
+    """The operations that certainly changed one key, for the question when a state before them was gone."""
+
+    def __init__(self, intervals: Iterable[tuple[int, float]]) -> None:
+        by_call = sorted(intervals)
+        self._calls = [call for call, _ in by_call]
+        self._first_end = list(accumulate((end for _, end in reversed(by_call)), min))[::-1]
+
+    def certain_after(self, time: float) -> float:
+        """The first return of those that were called after `time`; PENDING if there is none."""
+        place = bisect_right(self._calls, time)
+        return self._first_end[place] if place < len(self._calls) else PENDING
+
+
+def _changes(actions: Iterable[AnyAction]) -> dict[int, _Changes]:
+    intervals: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)
+    for action in actions:
+        for place, effect in _parts(action):
+            if effect.post >= 0:
+                intervals[place].append((action.call, action.return_))
+    return {place: _Changes(found) for place, found in intervals.items()}
+
+
+class _Windows:
+    """Times (from, until, both included) in which a state may have been met."""
+
+    def __init__(self, windows: list[tuple[int, float]]) -> None:
+        windows.sort()
+        self._starts = [start for start, _ in windows]
+        self._latest_end = list(accumulate((end for _, end in windows), max))
+
+    def meet(self, action: AnyAction) -> bool:
+        started = bisect_right(self._starts, action.return_)
+        return started > 0 and self._latest_end[started - 1] >= action.call
