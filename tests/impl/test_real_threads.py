@@ -200,7 +200,7 @@ def test_under_real_threads(check: Callable[[Make, Run], None], make: Make, run_
 
 
 def pause() -> None:
-    """Long enough for another thread to run, so that a mutant is found in every run."""
+    """Long enough for another thread to run."""
     time.sleep(1e-5)
 
 
@@ -293,4 +293,5 @@ def test_each_check_finds_a_mutant(
     check: Callable[[Make, Run], None], mutant: Make, run_threads: Run
 ) -> None:
     with pytest.raises((AssertionError, FatalError)):
-        check(mutant, run_threads)
+        for _ in range(50):  # one run finds it nearly always, but the schedule is not ours
+            check(mutant, run_threads)
