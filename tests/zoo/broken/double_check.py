@@ -1,0 +1,49 @@
+"""Broken: `setdefault` by double-checked locking without the second check: the loser overwrites the winner."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+from typing import Any
+
+_MISSING = object()
+
+
+class DoubleCheckDict:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._data: dict[Hashable, Any] = {}
+
+    def get(self, key: Hashable, default: Any = None) -> Any:
+        return self._data.get(key, default)
+
+    def __setitem__(self, key: Hashable, value: Any) -> None:
+        with self._lock:
+            self._data[key] = value
+
+    def __delitem__(self, key: Hashable) -> None:
+        with self._lock:
+            del self._data[key]
+
+    def setdefault(self, key: Hashable, default: Any = None) -> Any:
+        value = self._data.get(key, _MISSING)
+        if value is _MISSING:
+            with self._lock:
+                value = self._data[key] = default
+        return value
+
+    def pop(self, key: Hashable, *default: Any) -> Any:
+        with self._lock:
+            return self._data.pop(key, *default)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._data.clear()
+
+    def items(self) -> list[tuple[Hashable, Any]]:
+        with self._lock:
+            return list(self._data.items())
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._data)
