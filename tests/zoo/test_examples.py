@@ -120,12 +120,12 @@ def test_the_smallest_wrong_map_is_right_alone_and_wrong_with_somebody_in_betwee
     assert [alone.setdefault("a", 1), alone.setdefault("a", 2)] == [1, 1]
     between: list[Any] = []
 
-    class Interrupted(wrong_map):  # type: ignore[misc]
+    class Interrupted(wrong_map):  # type: ignore[misc,valid-type]
         """Another thread's whole `setdefault` runs between the check and the act."""
 
         def __contains__(self, key: object) -> bool:
             found = super().__contains__(key)
             between.append(dict.setdefault(self, key, 2))
-            return found
+            return bool(found)
 
     assert (Interrupted().setdefault("a", 1), between) == (1, [2])
