@@ -135,6 +135,18 @@ def is_go_like(map_: Any) -> bool:
 
 
 @all_maps
+def test_it_is_a_map_of_one_manner(path: Path) -> None:
+    cls = map_class(path)
+    assert hasattr(cls, "__len__")
+    for name in (
+        ["load", "store", "range"]
+        if is_go_like(cls)
+        else ["__getitem__", "__setitem__", "setdefault", "items"]
+    ):
+        assert hasattr(cls, name), name
+
+
+@all_maps
 def test_in_sequence_it_answers_as_a_dict(path: Path) -> None:
     random_ = random.Random(path.stem)
     make = map_class(path)

@@ -23,6 +23,10 @@ class AgedDict:
         with self._data_lock:
             return self._data.get(key, default)
 
+    def __getitem__(self, key: Hashable) -> Any:
+        with self._data_lock:
+            return self._data[key]
+
     def __setitem__(self, key: Hashable, value: Any) -> None:
         with self._data_lock:
             self._data[key] = value

@@ -17,6 +17,9 @@ class DoubleCheckDict:
     def get(self, key: Hashable, default: Any = None) -> Any:
         return self._data.get(key, default)
 
+    def __getitem__(self, key: Hashable) -> Any:
+        return self._data[key]
+
     def __setitem__(self, key: Hashable, value: Any) -> None:
         with self._lock:
             self._data[key] = value

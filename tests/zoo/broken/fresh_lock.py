@@ -29,6 +29,10 @@ class FreshLockDict:
         return self._data.get(key, default)
 
     @_synchronized
+    def __getitem__(self, key: Hashable) -> Any:
+        return self._data[key]
+
+    @_synchronized
     def __setitem__(self, key: Hashable, value: Any) -> None:
         self._data[key] = value
 

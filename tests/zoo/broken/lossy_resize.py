@@ -28,6 +28,11 @@ class LossyTable:
         with bucket.lock:
             return bucket.pairs.get(key, default)
 
+    def __getitem__(self, key: Hashable) -> Any:
+        bucket = self._bucket(key)
+        with bucket.lock:
+            return bucket.pairs[key]
+
     def __setitem__(self, key: Hashable, value: Any) -> None:
         bucket = self._bucket(key)
         with bucket.lock:

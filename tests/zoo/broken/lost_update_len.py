@@ -19,6 +19,10 @@ class MiscountingDict:
         with self._lock:
             return self._data.get(key, default)
 
+    def __getitem__(self, key: Hashable) -> Any:
+        with self._lock:
+            return self._data[key]
+
     def __setitem__(self, key: Hashable, value: Any) -> None:
         with self._lock:
             new = key not in self._data

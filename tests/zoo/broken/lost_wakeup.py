@@ -33,6 +33,10 @@ class SleepyMonitorMap:
         with self._inside() as data:
             return data.get(key, default)
 
+    def __getitem__(self, key: Hashable) -> Any:
+        with self._inside() as data:
+            return data[key]
+
     def __setitem__(self, key: Hashable, value: Any) -> None:
         with self._inside() as data:
             data[key] = value

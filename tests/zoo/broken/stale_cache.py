@@ -30,6 +30,12 @@ class LastReadDict:
         self._last_value = value
         return value
 
+    def __getitem__(self, key: Hashable) -> Any:
+        value = self.get(key, _NOTHING)
+        if value is _NOTHING:
+            raise KeyError(key)
+        return value
+
     def __setitem__(self, key: Hashable, value: Any) -> None:
         with self._lock:
             self._data[key] = value

@@ -16,6 +16,10 @@ class LiveItemsDict:
         with self._lock:
             return self._data.get(key, default)
 
+    def __getitem__(self, key: Hashable) -> Any:
+        with self._lock:
+            return self._data[key]
+
     def __setitem__(self, key: Hashable, value: Any) -> None:
         with self._lock:
             self._data[key] = value

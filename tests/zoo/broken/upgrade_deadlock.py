@@ -44,6 +44,10 @@ class UpgradingDict:
         with self._lock.read():
             return self._data.get(key, default)
 
+    def __getitem__(self, key: Hashable) -> Any:
+        with self._lock.read():
+            return self._data[key]
+
     def __setitem__(self, key: Hashable, value: Any) -> None:
         with self._lock.write():
             self._data[key] = value

@@ -22,6 +22,10 @@ class CountingDict:
         self._counters()["hits" if present else "misses"] += 1
         return value
 
+    def __getitem__(self, key: Hashable) -> Any:
+        with self._lock:
+            return self._data[key]
+
     def __setitem__(self, key: Hashable, value: Any) -> None:
         with self._lock:
             self._data[key] = value
