@@ -29,7 +29,7 @@ from itertools import accumulate
 from mapproof.spec.linearizability.budget import Budget, OutOfBounds
 from mapproof.spec.linearizability.effects import MISSING, Count, Effect, MapEffect
 from mapproof.spec.linearizability.groups import AnyGroup
-from mapproof.spec.linearizability.search import PENDING, Action, Stuck, search
+from mapproof.spec.linearizability.search import PENDING, Action, Stuck, find_order
 
 AnyAction = Action[Effect] | Action[MapEffect]
 
@@ -115,7 +115,7 @@ def violates(
         for action in forget(actions, kept)
     ]
     budget.work(len(actions))
-    return isinstance(search(demanded, group.initial, group.step, budget), Stuck)  # type: ignore[arg-type, misc]
+    return isinstance(find_order(demanded, group.initial, group.step, budget), Stuck)  # type: ignore[arg-type, misc]
 
 
 def forget(actions: Sequence[AnyAction], kept: Collection[int]) -> list[AnyAction]:

@@ -85,7 +85,9 @@ class Stuck:
     place: int
 
 
-def search(actions: Sequence[Action[E]], initial: S, step: Step[S, E], budget: Budget) -> Explained | Stuck:
+def find_order(
+    actions: Sequence[Action[E]], initial: S, step: Step[S, E], budget: Budget
+) -> Explained | Stuck:
     """Whether the actions have an order that respects time and in which each step is possible.
 
     Raises OutOfBounds. Takes time exponential in the number of changes that run at once, at worst.
