@@ -32,11 +32,11 @@ def split_targets(shard: int, shards: int) -> tuple[int, int]:
 
 
 def split_target(hash_value: int, shard: int, shards: int) -> int:
-    """Where a key of `shard` with this hash goes: one bit of the hash chooses between `split_targets`.
+    """Where a key of `shard` with this hash goes: the next bit of the hash chooses between `split_targets`.
 
     Equals `shard_of(hash_value, 2 * shards)`. Raises `ValueError` when such a key is not in `shard`.
     """
     stays, moves = split_targets(shard, shards)
-    if hash_value & (shards - 1) != shard:
+    if shard_of(hash_value, shards) != shard:
         raise ValueError(f"hash {hash_value:#x} belongs to shard {shard_of(hash_value, shards)}, not {shard}")
-    return moves if hash_value & shards else stays
+    return stays if shard_of(hash_value, 2 * shards) == stays else moves

@@ -194,21 +194,27 @@ class _Decoder:
 
 def _replay(query: Query, machine: Machine, before: State, arguments: tuple[Value, ...]) -> Counterexample:
     """Run the action on the decoded state, and insist on what Z3 said."""
-    action, system = query.action, query.system
-    if action is system.initial:
-        step: Step | None = Step(machine.initial(before), ())
+    step = _rerun(query, machine, before, arguments)
+    if query.is_claim:
+        held = query.statement not in step.broken_claims
     else:
-        step = machine.step(before, action.name, *arguments)
-        false_before = [i for i in system.invariants if not machine.holds(before, i)]
-        if step is None or false_before:
-            reason = "its guards do not hold" if step is None else f"false before: {false_before}"
-            raise Disagreement(f"{system.name}: {action.name} against {query.statement}: {reason}")
-    after = step.after
-    broken = query.statement in step.broken_claims
-    held = not broken if query.is_claim else machine.holds(after, query.statement)
+        held = machine.holds(step.after, query.statement)
     if held:
-        raise Disagreement(f"{system.name}: {action.name} keeps {query.statement} on plain values")
-    return _render(query, machine, before, after, arguments)
+        raise Disagreement(
+            f"{query.system.name}: {query.action.name} keeps {query.statement} on plain values"
+        )
+    return _render(query, machine, before, step.after, arguments)
+
+
+def _rerun(query: Query, machine: Machine, before: State, arguments: tuple[Value, ...]) -> Step:
+    if query.action is query.system.initial:
+        return Step(machine.initial(before), ())
+    step = machine.step(before, query.action.name, *arguments)
+    false_before = [name for name in query.system.invariants if not machine.holds(before, name)]
+    if step is None or false_before:
+        reason = "its guards do not hold" if step is None else f"false before: {false_before}"
+        raise Disagreement(f"{query.system.name}: {query.action.name}, {query.statement}: {reason}")
+    return step
 
 
 def _render(
@@ -220,6 +226,7 @@ def _render(
     parts, witness = _failing(machine, judged, query.formula, scope)
     looked_at = _cells_read(machine, judged, parts, witness)
     looked_at |= _cells_read(machine, before, action.guards, parameters)
+    looked_at |= _cells_read(machine, before, query.system.background, {})
     made = query.system.invariants.get(query.statement)
     own = {p.name for p in action.parameters}
     return Counterexample(

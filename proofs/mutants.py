@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mapproof.proofs.counterexamples import Counterexample
-from mapproof.proofs.obligations import prove
-from mapproof.proofs.transition_system import Action, System
+from mapproof.proofs.obligations import Deadline, prove
+from mapproof.proofs.transition_system import Action, Invariant, System
 from mapproof.spec.evidence import Verdict
 
 
@@ -19,12 +19,14 @@ from mapproof.spec.evidence import Verdict
 class Mutant:
     """A wrong version of `original`: `replaced` are actions under the names of those that they stand for.
 
-    `visible` says whether a user of the map could notice, by a wrong answer or a failing claim.
+    `breaks` is the statement that tells most of what is wrong. `visible` says whether a user of the map could
+    notice, by a wrong answer or a failing claim.
     """
 
     name: str
     original: System
     replaced: tuple[Action, ...]
+    breaks: Invariant
     visible: bool
 
     @property
@@ -39,7 +41,6 @@ class MutantCheck:
 
     mutant: Mutant
     verdict: Verdict
-    broken: tuple[tuple[str, str], ...]  # (action, statement)
     counterexample: Counterexample | None
 
     @property
@@ -49,8 +50,10 @@ class MutantCheck:
 
 
 def check_mutant(mutant: Mutant, *, timeout: float) -> MutantCheck:
-    """Ask for the obligations of the replaced steps, within `timeout` seconds."""
-    proof = prove(mutant.system, timeout=timeout, actions=[made.name for made in mutant.replaced])
-    found = proof.counterexamples()
-    broken = tuple((c.action, c.statement) for c in found)
-    return MutantCheck(mutant, proof.verdict, broken, found[0] if found else None)
+    """Ask the replaced steps for the statement that they should break, then for all, within `timeout` seconds."""
+    deadline = Deadline(timeout)
+    system, actions = mutant.system, [made.name for made in mutant.replaced]
+    proof = prove(system, timeout=timeout, actions=actions, statement=mutant.breaks.name)
+    if proof.verdict is not Verdict.REFUTED:
+        proof = prove(system, timeout=deadline.remaining(), actions=actions)
+    return MutantCheck(mutant, proof.verdict, next(iter(proof.counterexamples()), None))

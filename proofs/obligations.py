@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import z3
 
@@ -76,16 +76,24 @@ class Proof:
 
 
 def prove(
-    system: System, *, timeout: float, actions: Iterable[str] | None = None, batched: bool = True
+    system: System,
+    *,
+    timeout: float,
+    actions: Iterable[str] | None = None,
+    statement: str | None = None,
+    batched: bool = True,
 ) -> Proof:
     """Ask for every obligation of the system, within `timeout` seconds in all.
 
-    With `actions`, only for those actions, and not for the initial condition. Raises
-    `counterexamples.Disagreement` when a counterexample is none on plain Python values.
+    With `actions`, only for those actions, and not for the initial condition; with `statement`, only for that
+    one. Raises `counterexamples.Disagreement` when a counterexample is none on plain Python values.
     """
     deadline = Deadline(timeout)
     results: list[Result] = []
-    for queries in _groups(system, actions):
+    for group in _groups(system, actions):
+        queries = [query for query in group if statement in (None, query.statement)]
+        if not queries:
+            continue
         together = Query.joined(queries)
         if batched and _ask(together, deadline) == z3.unsat:
             results += [Result(_obligation(query), Verdict.PROVED) for query in queries]
@@ -180,14 +188,6 @@ class Vacuity:
         return Verdict.UNDECIDED if self.undecided else Verdict.EXHAUSTED
 
 
-@dataclass(slots=True)
-class _Lists:
-    lists: dict[str, list[str]] = field(default_factory=dict)
-
-    def put(self, kind: str, name: str) -> None:
-        self.lists.setdefault(kind, []).append(name)
-
-
 def vacuity(system: System, *, timeout: float) -> Vacuity:
     """Ask for each action whether its guards can hold together with the invariant, within `timeout` seconds.
 
@@ -197,7 +197,7 @@ def vacuity(system: System, *, timeout: float) -> Vacuity:
     deadline = Deadline(timeout)
     before = symbolic.any_state(system)
     assumed = [symbolic.term(i.formula, before, {}) for i in system.invariants.values()]
-    found = _Lists()
+    found: dict[str, list[str]] = {}
     for action in system.actions.values():
         scope = {parameter.name: symbolic.parameter(parameter) for parameter in action.parameters}
         guards = [symbolic.term(guard, before, scope) for guard in action.guards]
@@ -206,8 +206,8 @@ def vacuity(system: System, *, timeout: float) -> Vacuity:
         if solver is not None:
             solver.add(*symbolic.distinct_elements(system), *assumed, *guards)
             answer = solver.check()
-        found.put(_kind(answer, action), action.name)
-    return Vacuity(**{kind: tuple(names) for kind, names in found.lists.items()})
+        found.setdefault(_kind(answer, action), []).append(action.name)
+    return Vacuity(**{kind: tuple(names) for kind, names in found.items()})
 
 
 def _kind(answer: symbolic.Expr, action: Action) -> str:

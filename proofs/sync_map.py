@@ -7,7 +7,7 @@ removal, is the number of keys (no first-order formula says so; the tests compar
 
 from __future__ import annotations
 
-from mapproof.proofs.sync_map_invariant import INVARIANT
+from mapproof.proofs.sync_map_invariant import INVARIANT, contents, seen_current
 from mapproof.proofs.sync_map_state import STATE
 from mapproof.proofs.sync_map_steps import STEPS, initial
 from mapproof.proofs.sync_map_store import STORE_STEPS
@@ -20,4 +20,5 @@ SYNC_MAP = system(
     initial=initial,
     actions=(*STEPS, *STORE_STEPS),
     invariants=INVARIANT,
+    background=(contents, seen_current),
 )

@@ -9,11 +9,23 @@ from __future__ import annotations
 
 from mapproof.proofs.mutants import Mutant
 from mapproof.proofs.sync_map import SYNC_MAP
+from mapproof.proofs.sync_map_invariant import (
+    amended_iff_dirty,
+    contents,
+    dirty_private,
+    expunged_iff_not_in_dirty,
+    live_keys_in_dirty,
+    lock_owner,
+    misses_below_length,
+    promotion_loses_no_key,
+    reader_locals,
+    store_locals,
+)
 from mapproof.proofs.sync_map_parts import store_takes_effect, take_effect
 from mapproof.proofs.sync_map_state import PC, Key, Thread, expunged, m, nil
 from mapproof.proofs.sync_map_steps import misses_after
 from mapproof.proofs.terms import If, any_of, one_of, when
-from mapproof.proofs.transition_system import Action, action
+from mapproof.proofs.transition_system import Action, Invariant, action
 
 
 @action(name="load_recheck_hit")
@@ -127,8 +139,8 @@ def _late_promote(t: Thread) -> None:
     t.pc = PC.PROMOTE_READ
 
 
-def _mutant(name: str, *replaced: Action, visible: bool) -> Mutant:
-    return Mutant(name, SYNC_MAP, replaced, visible)
+def _mutant(name: str, *replaced: Action, breaks: Invariant, visible: bool) -> Mutant:
+    return Mutant(name, SYNC_MAP, replaced, breaks, visible)
 
 
 LOAD_DOES_NOT_RECHECK = _mutant(
@@ -136,20 +148,44 @@ LOAD_DOES_NOT_RECHECK = _mutant(
     _load_never_rechecks,
     _load_unchecked_clean,
     _load_unchecked_from_dirty,
+    breaks=reader_locals,
     visible=True,
 )
-PROMOTION_KEEPS_DIRTY = _mutant("promotion keeps dirty", _promotion_keeps_dirty, visible=False)
-UNEXPUNGE_WITHOUT_INSERT = _mutant(
-    "unexpunge does not insert into dirty", _unexpunge_without_insert, visible=True
+PROMOTION_KEEPS_DIRTY = _mutant(
+    "promotion keeps dirty", _promotion_keeps_dirty, breaks=dirty_private, visible=False
 )
-NO_EXPUNGE = _mutant("the copy to dirty does not expunge", _no_expunge, visible=True)
-STORE_BLIND = _mutant("store swaps without comparing", _store_blind, visible=False)
-STORE_IGNORES_EXPUNGED = _mutant("store ignores expunged", _store_ignores_expunged, visible=True)
-AMENDED_NOT_SET = _mutant("dirtyLocked leaves read unamended", _amended_not_set, visible=True)
-COPY_STOPS_EARLY = _mutant("the copy to dirty stops early", _copy_stops_early, visible=True)
-DELETE_KEEPS_DIRTY = _mutant("delete leaves the key in dirty", _delete_keeps_dirty, visible=True)
-STORE_WITHOUT_LOCK = _mutant("store takes no lock", _store_without_lock, visible=True)
-PROMOTION_LATE = _mutant("promotion comes one miss late", _late_stay, _late_promote, visible=False)
+UNEXPUNGE_WITHOUT_INSERT = _mutant(
+    "unexpunge does not insert into dirty",
+    _unexpunge_without_insert,
+    breaks=live_keys_in_dirty,
+    visible=True,
+)
+NO_EXPUNGE = _mutant(
+    "the copy to dirty does not expunge", _no_expunge, breaks=expunged_iff_not_in_dirty, visible=True
+)
+STORE_BLIND = _mutant(
+    "store swaps without comparing", _store_blind, breaks=promotion_loses_no_key, visible=False
+)
+STORE_IGNORES_EXPUNGED = _mutant(
+    "store ignores expunged", _store_ignores_expunged, breaks=store_locals, visible=True
+)
+AMENDED_NOT_SET = _mutant(
+    "dirtyLocked leaves read unamended", _amended_not_set, breaks=amended_iff_dirty, visible=True
+)
+COPY_STOPS_EARLY = _mutant(
+    "the copy to dirty stops early", _copy_stops_early, breaks=live_keys_in_dirty, visible=True
+)
+DELETE_KEEPS_DIRTY = _mutant(
+    "delete leaves the key in dirty", _delete_keeps_dirty, breaks=contents, visible=True
+)
+STORE_WITHOUT_LOCK = _mutant("store takes no lock", _store_without_lock, breaks=lock_owner, visible=True)
+PROMOTION_LATE = _mutant(
+    "promotion comes one miss late",
+    _late_stay,
+    _late_promote,
+    breaks=misses_below_length,
+    visible=False,
+)
 
 MUTANTS = (
     LOAD_DOES_NOT_RECHECK,

@@ -64,7 +64,10 @@ class Invariant:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class System:
-    """A transition system. `initial` is an action that turns any state whatever into an initial one."""
+    """A transition system. `initial` is an action that turns any state whatever into an initial one.
+
+    What the formulas in `background` look at is shown in every counterexample.
+    """
 
     name: str
     scope: str
@@ -72,6 +75,7 @@ class System:
     initial: Action
     actions: Mapping[str, Action]
     invariants: Mapping[str, Invariant]
+    background: tuple[Node, ...] = ()
 
     @property
     def functions(self) -> tuple[Function, ...]:
@@ -90,7 +94,8 @@ class System:
         used = [sort for f in self.functions for sort in (f.result, *f.arguments)] + variables
         return tuple(dict.fromkeys(sort for sort in used if issubclass(sort, Enumeration)))
 
-    def claim_titles(self) -> tuple[str, ...]:
+    @property
+    def claims(self) -> tuple[str, ...]:
         """The titles of all claims made in actions, each once."""
         return tuple(dict.fromkeys(c.title for action in self.actions.values() for c in action.claims))
 
@@ -114,6 +119,7 @@ def system(
     initial: Action,
     actions: Iterable[Action],
     invariants: Iterable[Invariant],
+    background: Iterable[Invariant] = (),
 ) -> System:
     """Put a system together. Raises `ModelError` when the fields run in a circle of sorts."""
     parts = tuple(state)
@@ -125,6 +131,7 @@ def system(
         initial,
         {made.name: made for made in actions},
         {made.name: made for made in invariants},
+        tuple(made.formula for made in background),
     )
 
 
