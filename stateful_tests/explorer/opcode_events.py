@@ -111,6 +111,10 @@ def _gate() -> None:
     """Traced, and does nothing: calling it is how code outside of a callback gets into one."""
 
 
+class TracingLost(BaseException):
+    """Someone else took the trace function, so instructions are no longer seen."""
+
+
 class _Gated:
     """What both ways of tracing share: the gate, and the action that waits behind it."""
 
@@ -122,12 +126,19 @@ class _Gated:
     def enter(self, action: Callable[[], None]) -> None:
         self._action = action
         _gate()
+        if self._action is action:
+            raise TracingLost(
+                "tracing was switched off during a run, by a debugger or by the code under test"
+            )
 
     def start(self, thread: greenlet) -> None:
         sys.call_tracing(thread.switch, ())
 
     def watch(self, point: Point | None) -> None:
         self._point = point
+
+    def prepare(self) -> None:
+        """Nothing to do, unless the way of tracing says otherwise."""
 
     def _at_gate(self) -> None:
         action, self._action = self._action, None
@@ -160,9 +171,6 @@ class _SetTrace(_Gated):
 
 class _Monitoring(_Gated):
     TOOL = 3
-
-    def prepare(self) -> None:
-        pass
 
     def _on_start(self, code: CodeType, offset: int) -> Any:
         self._at_gate()

@@ -26,7 +26,8 @@ class Replay:
 
     def choose(self, current: int | None, enabled: Sequence[int]) -> int:
         wanted = self._schedule.get(self._decision)
-        if wanted in enabled:
-            del self._left[self._decision]
-        self._decision += 1
-        return wanted if wanted in enabled else plainest(current, enabled)
+        decision, self._decision = self._decision, self._decision + 1
+        if wanted is None or wanted not in enabled:
+            return plainest(current, enabled)
+        del self._left[decision]
+        return wanted

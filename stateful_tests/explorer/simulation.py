@@ -11,6 +11,7 @@ instructions of unmodified Python too (`opcode_events`).
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Sc
 
 Ready = Callable[[], bool]
 Watcher = Callable[[int, Any], None]
-"""Told the thread and what it does (a (target, Access) pair, or a (code, offset) place) at every step."""
+"""Told the thread and what it does next at every step: a (target, Access) pair of a primitive, a (code, offset)
+place of traced code, or whatever was given to `stop_before`."""
 
 MAX_STEPS = 50_000
 FAIR_STREAK = 2_000
@@ -43,11 +45,12 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What keeps one thread of a deadlock from going on."""
+    """What keeps one thread of a deadlock from going on, and which thread holds it (where that is known)."""
 
     thread: int
-    target: Any
+    target: str
     access: Access
+    holder: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +135,18 @@ class _Thread:
             simulation.instrument.enter(simulation._leave)
 
 
+def _wait(thread: _Thread) -> Wait:
+    target, access = thread.doing
+    name = getattr(target, "name", type(target).__name__)
+    return Wait(thread.number, name, access, getattr(target, "holder", None))
+
+
 class _Pool(threading.local):
-    """Parked threads, kept for ever, for the executions of this OS thread to share."""
+    """Parked threads of this OS thread, kept for ever and shared by the simulations of one kind of instrument:
+    where a thread parked is where it must be resumed, inside a trace callback or outside of one."""
 
     def __init__(self) -> None:
-        self.threads: list[_Thread] = []
+        self.threads: defaultdict[type, list[_Thread]] = defaultdict(list)
         self.active: Simulation | None = None
 
 
@@ -185,9 +195,16 @@ class Simulation:
         return self._current.number
 
     def before(self, target: object, access: Access) -> None:
-        if self._active:
-            self._current.doing = (target, access)
-            self.instrument.enter(self._point)
+        self.stop_before((target, access))
+
+    def stop_before(self, doing: Any) -> None:
+        """A place where the running thread may be switched; `doing` is what a watcher is told."""
+        if self._active and not self._unwinding:
+            self._current.doing = doing
+            if self._is_alone():
+                self._count_step()
+            else:
+                self.instrument.enter(self._point)
 
     def wait(self, target: object, access: Access, ready: Ready) -> None:
         if self._active:
@@ -199,6 +216,9 @@ class Simulation:
             return True
         me = self._current
         me.doing = (target, access)
+        if self._is_alone() and ready():
+            self._count_step()
+            return True
         me.ready = ready
         me.timed = timed
         try:
@@ -212,14 +232,15 @@ class Simulation:
         """Let the others go first if they can (time.sleep): leaving here is no preemption."""
         if self._active:
             self._streak = FAIR_STREAK + 1
-            self.before(self, Access.READ)
+            self.stop_before(None)
 
     # -- the scheduler
 
     def _begin(self, tasks: Mapping[int, Callable[[], None]], strategy: Strategy, max_steps: int) -> None:
         self._live: list[_Thread] = []
+        parked = _pool.threads[type(self.instrument)]
         for number in sorted(tasks):
-            thread = _pool.threads.pop() if _pool.threads else _Thread()
+            thread = parked.pop() if parked else _Thread()
             thread.give(self, number, tasks[number])
             self._live.append(thread)
         self._strategy = strategy
@@ -245,18 +266,31 @@ class Simulation:
             self.instrument.watch(None)
             self._active = False
             _pool.active = None
-            _pool.threads.extend(thread for thread in threads if not thread.running)
+            parked = _pool.threads[type(self.instrument)]
+            parked.extend(thread for thread in threads if not thread.running)
 
     def _ending(self) -> Ending:
-        waits = ()
+        waits: tuple[Wait, ...] = ()
         if self._outcome is Outcome.DEADLOCK:
-            waits = tuple(Wait(thread.number, *thread.doing) for thread in self._live)
+            waits = tuple(_wait(thread) for thread in self._live)
         return Ending(self._outcome, waits, Schedule(tuple(self._switches)), self._steps, self._decisions)
 
     def _place(self, place: Any) -> None:
         """The instrument's point: already where a switch is allowed."""
         self._current.doing = place
-        self._point()
+        if self._is_alone():
+            self._count_step()
+        else:
+            self._point()
+
+    def _is_alone(self) -> bool:
+        """No decision is left to make and nobody watches, so a step need not stop (while the bound is far)."""
+        return len(self._live) == 1 and self.watcher is None and self._steps < self._max_steps
+
+    def _count_step(self) -> None:
+        self._steps += 1
+        if self._unwinding:
+            raise Abort
 
     def _point(self) -> None:
         if self._unwinding:

@@ -1,0 +1,290 @@
+"""Is this map right? The one function that a third party calls, and the campaign behind it.
+
+The idea: Hypothesis draws small programs and shrinks them, the explorer runs each in many interleavings, the
+checker judges each history. The verdict names what was done: a campaign that finds nothing has SAMPLED.
+
+    from mapproof.stateful_tests.conformance import check_map
+
+    def test_my_map():
+        check_map(MyMap, budget=20)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import seed as hypothesis_seed
+
+from mapproof.spec.evidence import Evidence, Kind, Verdict
+from mapproof.spec.operations import WHOLE_MAP, Op
+from mapproof.stateful_tests.adapters import UnsuitableTarget
+from mapproof.stateful_tests.execution import Execution, Laboratory, Target, laboratory
+from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget
+from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
+from mapproof.stateful_tests.explorer.random_walk import RandomWalk
+from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Strategy
+from mapproof.stateful_tests.explorer.watchdog import Stalled
+from mapproof.stateful_tests.scenarios import Scenario, scenarios
+from mapproof.stateful_tests.shrink import bounded_search, fewest_switches
+from mapproof.stateful_tests.targets import target_of
+from mapproof.stateful_tests.trace import tell
+
+__all__ = ["Counterexample", "Findings", "MapIsWrong", "UnsuitableTarget", "check_map", "examine"]
+
+ONE_PREEMPTION_RUNS = 150
+RANDOM_RUNS = 40
+"""Runs of one drawn scenario, at most: within no or one preemption, then at random."""
+
+SCENARIOS_A_ROUND = 40
+
+SHRINKING_RUNS = 4_000
+"""Shrinking stops after so many runs, a count and not a time, so that a seed gives one counterexample."""
+
+BOUNDED_RUNS = 500
+"""Runs of the search that looks for a smaller scenario's failure, at each number of preemptions."""
+
+
+class MapIsWrong(AssertionError):
+    """A map failed its check; the text is the counterexample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """A failing scenario, its run, and the account of it for people."""
+
+    scenario: Scenario
+    execution: Execution
+    account: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a campaign has run so far."""
+
+    scenarios: int = 0
+    runs: int = 0
+    distinct: int = 0
+    undecided: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a campaign answers. `trouble` says in one line why it could not look, if so."""
+
+    target: Target
+    tally: Tally
+    seconds: float
+    counterexample: Counterexample | None = None
+    trouble: str | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.counterexample is not None:
+            return Verdict.FAILED
+        return Verdict.INCONCLUSIVE if self.trouble is not None or self.tally.undecided else Verdict.SAMPLED
+
+    @property
+    def scope(self) -> str:
+        """What was run and what the map was held to."""
+        adapter = self.target.adapter
+        weak = [f"{op} {self.target.claims.of(op)}" for op in WHOLE_MAP if op in adapter.forms]
+        parts = [
+            self.trouble or "",
+            f"{self.tally.runs:,} schedules, {self.tally.distinct:,} distinct, of {self.tally.scenarios:,} scenarios",
+            f"{self.tally.undecided} histories undecided" if self.tally.undecided else "",
+            f"operations: {', '.join(adapter.forms)}",
+            f"contracts: {', '.join(weak)}" if weak else "",
+            "switching between whole operations only" if not self._switches_inside else "",
+            f"not offered, not tested: {'; '.join(adapter.left_out)}" if adapter.left_out else "",
+        ]
+        return "; ".join(part for part in parts if part)
+
+    @property
+    def _switches_inside(self) -> bool:
+        return bool(self.target.files) or any(
+            m.__name__.startswith("mapproof.impl") for m in self.target.modules
+        )
+
+    def evidence(self) -> Evidence:
+        """The same as one line of a table."""
+        account = self.counterexample.account if self.counterexample else None
+        return Evidence(self.target.name, Kind.EXPLORATION, self.verdict, self.scope, self.seconds, account)
+
+
+def check_map(
+    factory: Callable[[], Any],
+    *,
+    ops: Iterable[str] | None = None,
+    atomic: Iterable[str] = (),
+    budget: float = 10.0,
+    seed: int = 0,
+) -> Findings:
+    """Test the map that `factory` makes for `budget` seconds; raise MapIsWrong with a counterexample if it fails.
+
+    `ops` limits the operations (names of `spec.operations`), `atomic` names those of range, len and clear that
+    the map claims to be atomic. Raises UnsuitableTarget if the object is no map that can be driven, and
+    RuntimeError if the campaign could not look.
+    """
+    name = getattr(factory, "__qualname__", repr(factory))
+    target = target_of(factory, name, None if ops is None else map(Op, ops), map(Op, atomic))
+    findings = examine(target, budget=budget, seed=seed)
+    if findings.counterexample is not None:
+        raise MapIsWrong(f"{name}\n\n{findings.counterexample.account}")
+    if findings.verdict is Verdict.INCONCLUSIVE:
+        raise RuntimeError(f"{name}: {findings.scope}")
+    return findings
+
+
+def examine(
+    target: Target, *, budget: float, seed: int, progress: Callable[[Tally], None] = lambda tally: None
+) -> Findings:
+    """Run a campaign against `target` for `budget` seconds of wall time, or until a failure is found."""
+    started = time.perf_counter()
+    with laboratory(target) as lab:
+        campaign = _Campaign(lab, started + budget, seed, progress)
+        try:
+            found = campaign.search()
+            counterexample = None if found is None else _account(lab, *found)
+        except (Stalled, UnsupportedTarget, NondeterministicTarget) as trouble:
+            return Findings(target, campaign.tally, time.perf_counter() - started, trouble=_one_line(trouble))
+    return Findings(target, campaign.tally, time.perf_counter() - started, counterexample)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _account(lab: Laboratory, scenario: Scenario, execution: Execution) -> Counterexample:
+    smallest = fewest_switches(lab, scenario, execution)
+    return Counterexample(scenario, smallest, tell(lab, scenario, smallest))
+
+
+class _Found(Exception):
+    """Tells Hypothesis that a scenario fails."""
+
+
+@dataclass(slots=True)
+class _Campaign:
+    """Rounds of drawn scenarios. A scenario that failed once is remembered, so a round is deterministic."""
+
+    lab: Laboratory
+    deadline: float
+    seed: int
+    progress: Callable[[Tally], None]
+    tally: Tally = field(default_factory=Tally)
+    _failures: dict[Scenario, Execution] = field(default_factory=dict)
+    _smallest: Scenario | None = None
+    _preemptions: int = 2
+    _trouble: BaseException | None = None
+    _shrinking_runs: int = 0
+    _schedules: set[int] = field(default_factory=set)
+
+    def search(self) -> tuple[Scenario, Execution] | None:
+        """The smallest failing scenario of the first round that has one."""
+        rounds = 0
+        while time.perf_counter() < self.deadline and self._smallest is None:
+            self._round(self.seed * 1_000_003 + rounds)
+            rounds += 1
+            if self._trouble is not None:
+                raise self._trouble
+        return None if self._smallest is None else (self._smallest, self._failures[self._smallest])
+
+    def _round(self, seed: int) -> None:
+        target = self.lab.target
+
+        @hypothesis_seed(seed)
+        @settings(
+            max_examples=SCENARIOS_A_ROUND,
+            phases=(Phase.generate, Phase.shrink),
+            deadline=None,
+            database=None,
+            verbosity=Verbosity.quiet,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(scenarios(target.adapter, target.keys))
+        def no_scenario_fails(scenario: Scenario) -> None:
+            if self._fails(scenario):
+                raise _Found
+
+        with contextlib.suppress(_Found):
+            no_scenario_fails()
+
+    def _fails(self, scenario: Scenario) -> bool:
+        if scenario not in self._failures:
+            execution = self._explore(scenario)
+            if execution is None:
+                return False
+            self._failures[scenario] = execution
+        self._smallest = scenario
+        return True
+
+    def _explore(self, scenario: Scenario) -> Execution | None:
+        if self._trouble is not None:
+            return None
+        try:
+            return (
+                self._search_for_one(scenario) if self._smallest is None else self._search_smaller(scenario)
+            )
+        except (Stalled, UnsupportedTarget, NondeterministicTarget) as trouble:
+            self._trouble = trouble
+            return None
+
+    def _search_for_one(self, scenario: Scenario) -> Execution | None:
+        if time.perf_counter() >= self.deadline:
+            return None
+        self.tally.scenarios += 1
+        self.progress(self.tally)
+        for strategy in self._strategies():
+            execution = self._run(scenario, strategy)
+            if execution is not None:
+                return execution
+        return None
+
+    def _strategies(self) -> Iterator[Iterator[Strategy]]:
+        for bound in (0, 1):
+            yield _begun(PreemptionBound(bound), ONE_PREEMPTION_RUNS)
+        yield _begun(RandomWalk(self.seed + self.tally.scenarios), RANDOM_RUNS)
+
+    def _run(self, scenario: Scenario, begun: Iterator[Strategy]) -> Execution | None:
+        for strategy in begun:
+            if time.perf_counter() >= self.deadline:
+                return None
+            execution = self.lab.run(scenario, strategy)
+            self._count(scenario, execution)
+            if execution.failure is not None:
+                return execution
+        return None
+
+    def _count(self, scenario: Scenario, execution: Execution) -> None:
+        self.tally.runs += 1
+        self.tally.undecided += execution.undecided
+        self._schedules.add(hash((scenario, execution.schedule)))
+        self.tally.distinct = len(self._schedules)
+
+    def _search_smaller(self, scenario: Scenario) -> Execution | None:
+        """While shrinking: the first failure in order of preemptions, as far as the budget of runs goes; never
+        with more of them than the smallest failure so far."""
+        for bound in range(self._preemptions + 1):
+            left = SHRINKING_RUNS - self._shrinking_runs
+            if left <= 0:
+                return None
+            execution, runs = bounded_search(self.lab, scenario, bound, min(left, BOUNDED_RUNS))
+            self._shrinking_runs += runs
+            if execution is not None:
+                self._preemptions = bound
+                return execution
+        return None
+
+
+def _begun(strategy: Strategy, limit: int) -> Iterator[Strategy]:
+    """The strategy, once for each execution that it has left, at most `limit` times."""
+    for _ in range(limit):
+        if not strategy.begin():
+            return
+        yield strategy

@@ -1,0 +1,164 @@
+"""Turns a class or a factory into a target: how to call it, where to switch threads in it, what it claims.
+
+The idea: look before testing. A fresh map is called once in every form, inside a simulation so that even a map
+that blocks itself cannot hang us; what it does not accept is left out and named, so that the kit never reports
+as a bug what the library does not offer.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from mapproof.impl.sync import watched_by
+from mapproof.spec.claims import Claims, Contract
+from mapproof.spec.operations import WHOLE_MAP, Op
+from mapproof.stateful_tests.adapters import Adapter, Form, UnsuitableTarget, adapter_for
+from mapproof.stateful_tests.execution import Target
+from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget, patched
+from mapproof.stateful_tests.explorer.replay import Replay
+from mapproof.stateful_tests.explorer.simulation import Simulation
+from mapproof.stateful_tests.explorer.strategy import Schedule
+from mapproof.stateful_tests.explorer.watchdog import watchdog
+from mapproof.stateful_tests.scenarios import LARGEST_FILL
+
+_NOT_OFFERED = (TypeError, AttributeError, NotImplementedError)
+
+_REFERENCE_MAPS = "mapproof.impl."
+"""Code under this name stops at the hook of `impl.sync`, so its instructions need no events."""
+
+
+def target_of(
+    factory: Callable[[], Any], name: str, ops: Iterable[Op] | None = None, atomic: Iterable[Op] = ()
+) -> Target:
+    """The target that `factory` makes. Raises UnsuitableTarget if it makes no map that can be driven."""
+    sample = _make(factory, name)
+    modules = tuple(_modules(type(sample), factory))
+    with patched(modules):
+        adapter, keys = _probe(factory, adapter_for(_make(factory, name)))
+    return Target(
+        name=name,
+        factory=factory,
+        adapter=_chosen(adapter, ops, name),
+        keys=keys,
+        claims=_claims(sample, atomic),
+        files=_files(type(sample), modules),
+        modules=modules,
+    )
+
+
+def _make(factory: Callable[[], Any], name: str) -> Any:
+    try:
+        return factory()
+    except Exception as error:
+        raise UnsuitableTarget(f"{name}: making one raised {type(error).__name__}: {error}") from error
+
+
+def _chosen(adapter: Adapter, ops: Iterable[Op] | None, name: str) -> Adapter:
+    if ops is not None:
+        wanted = frozenset(ops)
+        if missing := sorted(wanted - adapter.forms.keys()):
+            raise UnsuitableTarget(
+                f"{name} does not offer {', '.join(missing)}; it offers {', '.join(adapter.forms)}"
+            )
+        adapter = adapter.only(wanted)
+    if not adapter.forms:
+        raise UnsuitableTarget(f"{name} accepts none of the operations: {'; '.join(adapter.left_out)}")
+    return adapter
+
+
+def _claims(sample: Any, atomic: Iterable[Op]) -> Claims:
+    claims = getattr(type(sample), "claims", None)
+    claims = claims if isinstance(claims, Claims) else Claims()
+    for op in atomic:
+        if op in WHOLE_MAP:
+            claims = replace(claims, **{op.value: Contract.ATOMIC})
+    return claims
+
+
+# -- where to switch threads
+
+
+def _modules(kind: type, factory: Callable[[], Any]) -> Iterator[ModuleType]:
+    """The modules of the class and its bases, the factory's, and the rest of the packages they are part of."""
+    names = {base.__module__ for base in kind.__mro__}
+    if isinstance(factory, FunctionType):
+        names.add(factory.__module__)
+    packages = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"mapproof"}
+    for name, module in sorted(sys.modules.items()):
+        own = name in names and name not in ("builtins", "typing", "abc")
+        if own or name.partition(".")[0] in packages:
+            yield module
+
+
+def _files(kind: type, modules: Iterable[ModuleType]) -> frozenset[str]:
+    """Source files whose instructions are switch points. Files are named as the code objects name them."""
+    files = {
+        code.co_filename for base in kind.__mro__ if _is_foreign(base.__module__) for code in _codes(base)
+    }
+    for module in modules:
+        if _is_foreign(module.__name__) and module.__name__.partition(".")[0] not in sys.stdlib_module_names:
+            files.add(getattr(module, "__file__", None) or "")
+    return frozenset(files - {""})
+
+
+def _is_foreign(module: str) -> bool:
+    return not module.startswith(_REFERENCE_MAPS)
+
+
+def _codes(kind: type) -> Iterator[CodeType]:
+    for value in vars(kind).values():
+        function = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
+        if isinstance(function, FunctionType):
+            yield function.__code__
+
+
+# -- what it accepts
+
+
+def _probe(factory: Callable[[], Any], adapter: Adapter) -> tuple[Adapter, tuple[Any, ...]]:
+    keys = _accepted_keys(factory, adapter)
+    forms: dict[Op, tuple[Form, ...]] = {}
+    left_out: list[str] = []
+    for op, candidates in adapter.forms.items():
+        kept = []
+        for number, form in enumerate(candidates):
+            if reason := _refusal(factory, adapter, op, number, keys[0]):
+                left_out.append(f"{form.text.format('v', 'w', k='k')} ({reason})")
+            else:
+                kept.append(form)
+        if kept:
+            forms[op] = tuple(kept)
+    return Adapter(adapter.style, forms, tuple(left_out)), keys
+
+
+def _accepted_keys(factory: Callable[[], Any], adapter: Adapter) -> tuple[Any, ...]:
+    """Whole numbers if the map takes them (their hashes are the same in every process), else text."""
+    numbers: tuple[Any, ...] = tuple(range(LARGEST_FILL + 2))
+    if Op.STORE not in adapter.forms or _refusal(factory, adapter, Op.STORE, 0, numbers[0]) is None:
+        return numbers
+    return tuple(f"k{i}" for i in numbers)
+
+
+def _refusal(factory: Callable[[], Any], adapter: Adapter, op: Op, form: int, key: Any) -> str | None:
+    """Why a fresh map does not take this call, or None if it does (a wrong answer is for later)."""
+    refusals: list[str] = []
+
+    def call_once() -> None:
+        arguments = (1, 2)
+        try:
+            adapter.perform(factory(), op, key, arguments, form)
+        except _NOT_OFFERED as error:
+            refusals.append(f"{type(error).__name__}: {error}")
+        except UnsupportedTarget:
+            raise
+        except Exception:  # noqa: BLE001 - anything else is a finding, which the exploration will make
+            return
+
+    simulation = Simulation()
+    with watched_by(simulation), watchdog():
+        simulation.run({0: call_once}, Replay(Schedule()))
+    return refusals[0] if refusals else None
