@@ -119,6 +119,9 @@ class _CanonicalLine(msgspec.Struct, rename={"return_": "return"}):
     return_: int | None
 
 
+_MAX_NESTING = 100
+"""Levels of lists and objects in a field: far below Python's recursion limit, far above any key or value."""
+
 _DECODER = msgspec.json.Decoder(_Line)
 _ENCODER = msgspec.json.Encoder(enc_hook=repr)
 
@@ -169,7 +172,7 @@ def _decode(line: bytes, where: str) -> _Line:
 
 def _field_first(message: str) -> str:
     """msgspec says 'Expected `int`, got `str` - at `$.client`'; a reader looks for the field first."""
-    message = message.replace("`", "")
+    message = message.replace("`", "").replace("\n", "\\n").replace("\r", "\\r")
     if found := re.fullmatch(r"(.*) - at \$\.?(.*)", message):
         return f"{found[2] or 'line'}: {found[1]}"
     if found := re.fullmatch(r"Object missing required field (\S+)", message):
@@ -186,9 +189,19 @@ def _refuse_wrong_shapes(read: _Line, op: Op, where: str) -> None:
     if len(read.args) != len(signature.arguments):
         wanted = ", ".join(signature.arguments) or "none"
         raise HistoryError(f"{where}: args: {op} takes {wanted}; {len(read.args)} given")
+    for field, value in (("key", read.key), ("args", read.args), ("result", read.result)):
+        if _is_nested_beyond(value, _MAX_NESTING):
+            raise HistoryError(f"{where}: {field}: nested deeper than {_MAX_NESTING} levels")
     if read.return_ is not None and read.return_ < read.call:
         raise HistoryError(f"{where}: return: {read.return_} is before the call at {read.call}")
     _refuse_wrong_result(read, op, where)
+
+
+def _is_nested_beyond(value: Any, levels: int) -> bool:
+    if not isinstance(value, list | dict):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_nested_beyond(part, levels - 1) for part in inner)
 
 
 def _refuse_wrong_result(read: _Line, op: Op, where: str) -> None:
@@ -224,7 +237,7 @@ def _refuse_overlapping_clients(operations: tuple[Operation, ...], name: str) ->
         before = last.get(operation.client)
         if before is not None and operation.call < _end(operations[before]):
             busy = operations[before]
-            until = "still pending" if busy.return_ is None else f"runs until {busy.return_}"
+            until = "is still pending" if busy.return_ is None else f"runs until {busy.return_}"
             raise HistoryError(
                 f"{name}:{i + 1}: call: client {operation.client} calls {operation.op} at {operation.call}, "
                 f"but its {busy.op} of line {before + 1} {until}"
