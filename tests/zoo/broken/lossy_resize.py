@@ -20,7 +20,7 @@ class _Bucket:
 
 class LossyTable:
     def __init__(self) -> None:
-        self._buckets = [_Bucket(), _Bucket()]
+        self._buckets = [_Bucket()]
         self._resizing = Lock()
 
     def get(self, key: Hashable, default: Any = None) -> Any:
