@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
+from histories import random_history
 
 from mapproof.spec.claims import Claims, Contract
 from mapproof.spec.history import Operation
@@ -193,3 +195,48 @@ def test_a_stale_read_through_an_operation_that_raised_is_not_told_as_more_than_
     raised = Operation(1, Op.STORE, "a", (7,), None, 10, 15, "KeyError")
     answer = violation(raised, op(2, Op.STORE, 8, at=(20, 25)), op(3, Op.LOAD, result=(7, True), at=(30, 35)))
     assert answer.explanation == "no order of these 3 operations on key 'a' explains all their results"
+
+
+def changed_to(operation: Operation, value: Any) -> bool:
+    """Whether the operation made the key hold that value (None: be missing), which it did not before."""
+    given, result = operation.args[-1] if operation.args else None, operation.result
+    match operation.op:
+        case Op.LOAD:
+            return False
+        case Op.LOAD_OR_STORE:
+            return value is not None and result == (value, False)
+        case Op.LOAD_AND_DELETE:
+            return value is None and result[1]
+        case Op.COMPARE_AND_DELETE:
+            return value is None and result
+        case Op.COMPARE_AND_SWAP:
+            return bool(result) and given == value
+        case Op.SWAP:
+            return given == value and result != (value, True)
+        case _:
+            return given == value
+
+
+def test_what_a_sentence_denies_did_not_happen() -> None:
+    """No operation of the history left, in time, what a stale read or a missing key would need."""
+    random, told = Random(5), 0
+    for _ in range(12_000):
+        history = random_history(random)
+        answer = check(history)
+        if not isinstance(answer, Violation):
+            continue
+        if "stored it again in time" in answer.explanation:
+            store, change, reader = answer.core
+            wanted, since = store.args[-1], change.call
+        elif "nothing deleted the key in between" in answer.explanation:
+            store, reader = sorted(answer.core, key=lambda one: one.return_ or 0)
+            wanted, since = None, store.call
+        else:
+            continue
+        told += 1
+        for one in history:
+            others = one.key == reader.key and all(one is not known for known in answer.core)
+            if others and one.completed and changed_to(one, wanted):
+                in_time = one.call <= (reader.return_ or 0) and (one.return_ or 0) >= since
+                assert not in_time, (answer.explanation, history)
+    assert told > 200
