@@ -210,7 +210,7 @@ def changed_to(operation: Operation, value: Any) -> bool:
         case Op.COMPARE_AND_DELETE:
             return value is None and result
         case Op.COMPARE_AND_SWAP:
-            return bool(result) and given == value
+            return bool(result) and given == value != operation.args[0]
         case Op.SWAP:
             return given == value and result != (value, True)
         case _:
