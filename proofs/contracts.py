@@ -122,6 +122,7 @@ def read_report(contract: Contract, code: int, output: str, errors: str, timeout
     if code not in (0, 1):
         last = (errors or output).strip().splitlines() or ["no output"]
         return Finding(Verdict.UNDECIDED, f"CrossHair stopped with code {code}: {last[-1]}")
-    if len(messages) == contract.conditions and all(message == CONFIRMED for _, message in messages):
+    confirmed = [message for _, message in messages if message == CONFIRMED]
+    if contract.conditions and len(confirmed) == len(messages) == contract.conditions:
         return Finding(Verdict.CONFIRMED, f"{contract.conditions} conditions, all paths")
     return Finding(Verdict.UNDECIDED, f"not refuted in {timeout:g} s")

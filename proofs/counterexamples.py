@@ -81,7 +81,7 @@ class Counterexample:
     after: State
 
     def __str__(self) -> str:
-        """A table of the cells that matter, changed ones marked with a star, ghost ones with a g."""
+        """A table of the cells that matter: changed ones marked with a star, the proof's own with a g."""
         arguments = ", ".join(f"{name}={value}" for name, value in self.arguments)
         lines = [f"step    {self.action}({arguments})    {self.words}", f"breaks  {self.statement}"]
         if self.sentence:
@@ -94,6 +94,9 @@ class Counterexample:
         for cell in self.cells:
             mark = ("*" if cell.before != cell.after else " ") + ("g" if cell.ghost else " ")
             lines.append(f"  {mark} {cell.name:{width}}  {cell.before!s:{middle}}  {cell.after}")
+        lines.append(
+            "  (every statement holds before the step; whether that state can be reached is not said)"
+        )
         return "\n".join(line.rstrip() for line in lines)
 
 

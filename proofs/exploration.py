@@ -1,16 +1,18 @@
-"""Every state that a system reaches over a few elements, by running it: a check beside the proof, not part of it.
+"""The states that a system reaches over a few elements, by running it: a check beside the proof, not part of it.
 
-The idea: breadth first from the initial state, with the action sources that were proved. It knows what an
-inductive argument does not, whether a bad state can be reached at all; so a refuted obligation that this
-search cannot reach may be an invariant that asks too much, and one that it reaches is a bug with a history.
+The idea: the actions that were proved are run from the initial state, breadth first (`explore`) or at random
+(`walk`). That knows what an inductive argument does not, whether a bad state can be reached at all: a
+refuted obligation that no run reaches may be an invariant that asks too much, and one that a run reaches is a
+bug with a history.
 """
 
 from __future__ import annotations
 
+import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from mapproof.proofs.concrete import Machine, State, Step, Value
 
@@ -65,12 +67,39 @@ def explore(
     return Exploration(len(came_from), True)
 
 
-def _steps(machine: Machine, state: State) -> Any:
+def walk(machine: Machine, *, walks: int, length: int, seed: int) -> Exploration:
+    """Random runs of at most `length` steps, until a claim breaks; deep where `explore` is wide.
+
+    A running operation is preferred to a new call, four to one, so that calls end. Nothing is ever exhausted
+    here; `states` counts the steps.
+    """
+    choose, steps = random.Random(seed), 0
+    for _ in range(walks):
+        state, trace = machine.initial(), list[Move]()
+        while len(trace) < length and (enabled := list(_enabled(machine, state))):
+            running = [move for move in enabled if move[0] != "invoke"]
+            action, arguments = choose.choice(running if running and choose.random() < 0.8 else enabled)
+            step = machine.step(state, action, *arguments)
+            assert step is not None
+            state, steps = step.after, steps + 1
+            trace.append((action, arguments))
+            if step.broken_claims:
+                return Exploration(steps, False, step.broken_claims, tuple(trace))
+    return Exploration(steps, False)
+
+
+def _enabled(machine: Machine, state: State) -> Iterator[Move]:
     for action in machine.system.actions.values():
         for arguments in machine.arguments(action):
-            step: Step | None = machine.step(state, action.name, *arguments)
-            if step is not None:
-                yield (action.name, arguments), step
+            if machine.enabled(state, action.name, *arguments):
+                yield action.name, arguments
+
+
+def _steps(machine: Machine, state: State) -> Iterator[tuple[Move, Step]]:
+    for action, arguments in _enabled(machine, state):
+        step = machine.step(state, action, *arguments)
+        assert step is not None
+        yield (action, arguments), step
 
 
 def _frozen(state: State) -> object:

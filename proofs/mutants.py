@@ -19,8 +19,8 @@ from mapproof.spec.evidence import Verdict
 class Mutant:
     """A wrong version of `original`: `replaced` are actions under the names of those that they stand for.
 
-    `breaks` is the statement that tells most of what is wrong. `visible` says whether a user of the map could
-    notice, by a wrong answer or a failing claim.
+    `breaks` is the statement that tells most of what is wrong. `visible` says whether random runs with two
+    threads come to a wrong answer, or whether only the invariant sees the difference.
     """
 
     name: str

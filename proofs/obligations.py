@@ -10,14 +10,15 @@ only when that one is not settled are they asked one by one.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 import z3
 
 from mapproof.proofs import symbolic
 from mapproof.proofs.counterexamples import Counterexample, Query, counterexample
-from mapproof.proofs.transition_system import Action, System
+from mapproof.proofs.transition_system import Action, Invariant, System
+from mapproof.proofs.tree import functions_read
 from mapproof.spec.evidence import Verdict
 
 QUERY_SECONDS = 20.0
@@ -89,42 +90,65 @@ def prove(
     one. Raises `counterexamples.Disagreement` when a counterexample is none on plain Python values.
     """
     deadline = Deadline(timeout)
+    asked = _Asked(system)
+    names = (system.initial.name, *system.actions) if actions is None else tuple(actions)
     results: list[Result] = []
-    for group in _groups(system, actions):
-        queries = [query for query in group if statement in (None, query.statement)]
-        if not queries:
+    for name in names:
+        obligations = [o for o in _obligations(system, name) if statement in (None, o.statement)]
+        if not obligations or not deadline.remaining():
+            results += [Result(obligation, Verdict.UNDECIDED) for obligation in obligations]
             continue
-        together = Query.joined(queries)
-        if batched and _ask(together, deadline) == z3.unsat:
-            results += [Result(_obligation(query), Verdict.PROVED) for query in queries]
+        queries = asked.queries(name, {obligation.statement for obligation in obligations})
+        if batched and _ask(Query.joined(queries), deadline) == z3.unsat:
+            results += [Result(obligation, Verdict.PROVED) for obligation in obligations]
         else:
             results += [_decide(query, deadline) for query in queries]
     return Proof(tuple(results))
 
 
-def _groups(system: System, actions: Iterable[str] | None) -> Iterator[list[Query]]:
-    """The obligations, those of one action together."""
-    before = symbolic.any_state(system)
-    elements = symbolic.distinct_elements(system)
-    assumed = [symbolic.term(i.formula, before, {}) for i in system.invariants.values()]
-    if actions is None:
-        yield list(_queries(system, system.initial, before, elements))
-    for name in system.actions if actions is None else actions:
-        yield list(_queries(system, system.actions[name], before, [*elements, *assumed]))
+def _action(system: System, name: str) -> Action:
+    return system.initial if name == system.initial.name else system.actions[name]
 
 
-def _queries(
-    system: System, action: Action, before: symbolic.State, assumed: list[symbolic.Expr]
-) -> Iterator[Query]:
-    scope = {parameter.name: symbolic.parameter(parameter) for parameter in action.parameters}
-    assumptions = [*assumed, *(symbolic.term(guard, before, scope) for guard in action.guards)]
-    after = symbolic.after(before, action, scope)
-    for made in action.claims:
-        goal = symbolic.term(made.formula, before, scope)
-        yield Query(system, action, made.title, made.formula, True, assumptions, goal, before)
-    for i in system.invariants.values():
-        goal = symbolic.term(i.formula, after, {})
-        yield Query(system, action, i.name, i.formula, False, assumptions, goal, before)
+def _obligations(system: System, action: str) -> list[Obligation]:
+    titles = (made.title for made in _action(system, action).claims)
+    return [Obligation(action, statement) for statement in (*titles, *system.invariants)]
+
+
+class _Asked:
+    """The obligations of a system as Z3 terms over one state of which only the invariant is known."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._before = symbolic.any_state(system)
+        self._elements = symbolic.distinct_elements(system)
+        self._held = {i.name: symbolic.term(i.formula, self._before, {}) for i in system.invariants.values()}
+        self._reads = {i.name: functions_read(i.formula) for i in system.invariants.values()}
+
+    def queries(self, name: str, statements: Container[str]) -> list[Query]:
+        """The obligations of one action, in the order of `_obligations`."""
+        system, before, action = self._system, self._before, _action(self._system, name)
+        scope = symbolic.parameters(action)
+        assumptions = [*self._elements, *(symbolic.term(guard, before, scope) for guard in action.guards)]
+        if action is not system.initial:
+            assumptions += self._held.values()
+        claims = [
+            Query(system, action, c.title, c.formula, True, assumptions, goal, before)
+            for c in action.claims
+            if c.title in statements
+            for goal in [symbolic.term(c.formula, before, scope)]
+        ]
+        return claims + [
+            Query(system, action, i.name, i.formula, False, assumptions, self._kept(action, i, scope), before)
+            for i in system.invariants.values()
+            if i.name in statements
+        ]
+
+    def _kept(self, action: Action, i: Invariant, scope: symbolic.Scope) -> symbolic.Expr:
+        """The invariant after the action. Where it reads nothing that is written, that is what it was before."""
+        if self._reads[i.name].isdisjoint(write.function.name for write in action.writes):
+            return self._held[i.name]
+        return symbolic.term(i.formula, symbolic.after(self._before, action, scope), {})
 
 
 def _obligation(query: Query) -> Obligation:
@@ -199,7 +223,7 @@ def vacuity(system: System, *, timeout: float) -> Vacuity:
     assumed = [symbolic.term(i.formula, before, {}) for i in system.invariants.values()]
     found: dict[str, list[str]] = {}
     for action in system.actions.values():
-        scope = {parameter.name: symbolic.parameter(parameter) for parameter in action.parameters}
+        scope = symbolic.parameters(action)
         guards = [symbolic.term(guard, before, scope) for guard in action.guards]
         solver = _solver(deadline)
         answer = z3.unknown

@@ -59,6 +59,11 @@ def parameter(variable: Variable) -> Expr:
     return z3.Const(f"parameter {variable.name}", z3_sort(variable.sort))
 
 
+def parameters(action: Action) -> Scope:
+    """The scope of the action's guards, claims and assignments."""
+    return {variable.name: parameter(variable) for variable in action.parameters}
+
+
 def distinct_elements(system: System) -> list[Expr]:
     """The named elements of each sort are different from one another."""
     return [

@@ -15,7 +15,7 @@ from mapproof.proofs.transition_system import system
 
 SYNC_MAP = system(
     "sync.Map",
-    scope="all keys, values and threads; Load, Store, LoadAndDelete",
+    scope="all keys, values and threads; a model of Load, Store, LoadAndDelete, sequentially consistent",
     state=STATE,
     initial=initial,
     actions=(*STEPS, *STORE_STEPS),

@@ -86,3 +86,16 @@ class Claim:
 
     title: str
     formula: Node
+
+
+def functions_read(node: Node) -> frozenset[str]:
+    """The names of the state functions that the value of the node depends on."""
+    match node:
+        case Read(function, arguments):
+            return frozenset({function.name}).union(*map(functions_read, arguments))
+        case Apply(_, arguments):
+            return frozenset().union(*map(functions_read, arguments))
+        case Forall(_, body):
+            return functions_read(body)
+        case _:
+            return frozenset()
