@@ -82,13 +82,14 @@ def scenarios(
 ) -> Scenario:
     """Scenarios for a map with that adapter. `keys` are at least LARGEST_FILL + 2 keys that it accepts."""
     fill = draw(st.integers(0, draw(st.sampled_from(_FILLS))))
-    touched = sorted({0, 1, max(fill - 1, 0), fill, fill + 1})
-    drafts = st.lists(_drafts(adapter, touched), min_size=1, max_size=max_operations)
+    near = sorted({0, max(fill - 1, 0), fill, fill + 1})
+    contended = sorted(draw(st.sets(st.sampled_from(near), min_size=1, max_size=2)))
+    drafts = st.lists(_drafts(adapter, contended), min_size=1, max_size=max_operations)
+    warming = draw(st.lists(_drafts(adapter, contended), max_size=max_operations + 1))
     count = draw(st.sampled_from([2] * 3 + [max_threads]))
     threads = [draw(drafts) for _ in range(count)]
     filling = [_Draft(Op.STORE, key, 0, 0) for key in range(fill)] if Op.STORE in adapter.forms else []
-    warming = draw(st.lists(_drafts(adapter, touched), max_size=max_operations + 1))
-    return build(adapter, keys, [filling + warming, *threads], touched)
+    return build(adapter, keys, [filling + warming, *threads], near)
 
 
 def _drafts(adapter: Adapter, touched: Sequence[int]) -> st.SearchStrategy[_Draft]:

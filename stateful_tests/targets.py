@@ -15,7 +15,7 @@ from typing import Any
 
 from mapproof.impl.sync import watched_by
 from mapproof.spec.claims import Claims, Contract
-from mapproof.spec.operations import WHOLE_MAP, Op
+from mapproof.spec.operations import SIGNATURES, WHOLE_MAP, Op
 from mapproof.stateful_tests.adapters import Adapter, Form, UnsuitableTarget, adapter_for
 from mapproof.stateful_tests.execution import Target
 from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget, patched
@@ -148,7 +148,7 @@ def _refusal(factory: Callable[[], Any], adapter: Adapter, op: Op, form: int, ke
     refusals: list[str] = []
 
     def call_once() -> None:
-        arguments = (1, 2)
+        arguments = (1, 2)[: len(SIGNATURES[op].arguments)]
         try:
             adapter.perform(factory(), op, key, arguments, form)
         except _NOT_OFFERED as error:

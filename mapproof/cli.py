@@ -1,0 +1,234 @@
+"""The command `mapproof`: five verbs, each a few lines that hand over to the room that does the work.
+
+Exit codes: 0 nothing wrong found, 1 a counterexample, 2 bad usage or bad input, 3 no verdict. The rooms are
+imported by the verbs, so that `mapproof --help` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mapproof import __version__
+from mapproof.spec.evidence import Evidence, exit_code
+from mapproof.spec.operations import WHOLE_MAP, Op
+
+if TYPE_CHECKING:
+    from mapproof.proofs import Job
+
+EXITS = "Exit codes: 0 nothing wrong found, 1 a counterexample, 2 bad usage or input, 3 no verdict."
+
+json_option = click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the results for a machine.",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Repeat a run."
+)
+
+
+class Operations(click.ParamType[tuple[Op, ...]]):
+    """A comma-separated list of operations, out of `allowed`."""
+
+    name = "list"
+
+    def __init__(self, allowed: Sequence[Op]) -> None:
+        self._allowed = allowed
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Op, ...]:
+        names = [name.strip() for name in value.split(",")]
+        for name in names:
+            if name not in self._allowed:
+                self.fail(f"{name!r} is none of {', '.join(self._allowed)}", param, ctx)
+        return tuple(map(Op, names))
+
+
+class BadInput(click.ClickException):
+    """What a user gave cannot be used: one line, exit code 2."""
+
+    exit_code = 2
+
+
+@click.group(epilog=EXITS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Is this concurrent map right, and how do we know?
+
+    \b
+    mapproof verify                         everything known about the reference maps
+    mapproof check mypkg.maps:FastMap       test a map of your own, unmodified
+    mapproof history recorded.jsonl         is this recorded history linearizable?
+    """
+
+
+@main.command(epilog=EXITS)
+@seed_option
+@json_option
+def verify(seed: int, json_file: Path | None) -> None:
+    """Prove, explore and test the reference maps."""
+    from mapproof.report import progress
+    from mapproof.verify import verify as verify_all
+
+    with progress() as show:
+        results = verify_all(seed, show)
+    _finish(results, json_file, seed)
+
+
+@main.command(epilog=EXITS)
+@click.argument("target")
+@click.option("--args", metavar="JSON", help="Arguments for the class or factory, a JSON list.")
+@click.option("--kwargs", metavar="JSON", help="Keyword arguments, a JSON object.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Seconds to look.",
+)
+@seed_option
+@click.option("--ops", type=Operations(tuple(Op)), help="Test only these operations: load,store,...")
+@click.option("--atomic", type=Operations(WHOLE_MAP), help="Claimed atomic too: range,len,clear.")
+@click.option(
+    "--failures",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".mapproof"),
+    show_default=True,
+    help="Where a failure is kept for replay.",
+)
+@json_option
+def check(
+    target: str,
+    args: str | None,
+    kwargs: str | None,
+    budget: float,
+    seed: int,
+    ops: tuple[Op, ...] | None,
+    atomic: tuple[Op, ...] | None,
+    failures: Path,
+    json_file: Path | None,
+) -> None:
+    """Test the map TARGET, pkg.mod:attr, a class or a factory.
+
+    Operations on one key are held to linearizability. len, range and clear are held to a weak contract (no key
+    twice, no value never stored, exact once nothing else runs) unless --atomic names them.
+    """
+    from mapproof.failures import Request, save
+    from mapproof.loading import LoadingError
+    from mapproof.report import progress
+    from mapproof.stateful_tests.conformance import UnsuitableTarget, examine
+
+    request = Request(target, args, kwargs, ops, atomic or ())
+    try:
+        with progress() as show:
+            resolved = request.resolve()
+            findings = examine(
+                resolved,
+                budget=budget,
+                seed=seed,
+                progress=lambda tally: show(f"{target}: {tally.runs:,} schedules"),
+            )
+    except (LoadingError, UnsuitableTarget) as error:
+        raise BadInput(str(error)) from None
+    evidence = findings.evidence()
+    if findings.counterexample is not None:
+        file = save(request, findings.counterexample, failures)
+        evidence = _with_line(evidence, f"replay: mapproof replay {file}")
+    _finish([evidence], json_file, seed)
+
+
+@main.command(epilog=EXITS)
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False, readable=True))
+@click.option(
+    "--atomic", type=Operations(WHOLE_MAP), help="Operations claimed to be atomic: range,len,clear."
+)
+@click.option("--limit", type=click.FloatRange(min=0, min_open=True), help="Seconds, then UNKNOWN.")
+@json_option
+def history(file: Path, atomic: tuple[Op, ...] | None, limit: float | None, json_file: Path | None) -> None:
+    """Decide whether the recorded history FILE (JSONL) is linearizable."""
+    from mapproof.judge import judge_file
+    from mapproof.spec.history import HistoryError
+
+    try:
+        evidence = judge_file(file, atomic or (), limit)
+    except HistoryError as error:
+        raise BadInput(str(error)) from None
+    _finish([evidence], json_file, None)
+
+
+@main.command(epilog=EXITS)
+@click.argument("words", nargs=-1, metavar="[WORD]...")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True)
+@click.option("--quiet", is_flag=True, help="Print nothing.")
+@json_option
+def prove(words: tuple[str, ...], timeout: float, quiet: bool, json_file: Path | None) -> None:
+    """Prove the statements whose name holds every WORD; all of them without one."""
+    from mapproof.proofs import ExtraMissing, run, statements
+    from mapproof.report import progress
+
+    jobs = [job for job in statements() if all(word.lower() in job.name.lower() for word in words)]
+    if not jobs:
+        raise BadInput(f"no statement is named {' '.join(words)!r}; `mapproof prove` lists them all")
+    try:
+        with progress() as show:
+            results = [_proved(job, timeout, show, run) for job in jobs]
+    except ExtraMissing as error:
+        raise BadInput(str(error)) from None
+    _finish(results, json_file, None, quiet=quiet)
+
+
+def _proved(
+    job: Job, timeout: float, show: Callable[[str], None], run: Callable[[Job, float], Evidence]
+) -> Evidence:
+    show(job.name)
+    return run(job, timeout)
+
+
+@main.command(epilog=EXITS)
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False, readable=True))
+@click.option(
+    "--times", type=click.IntRange(min=1), default=1, show_default=True, help="Run it so many times."
+)
+def replay(file: Path, times: int) -> None:
+    """Run the failure kept in FILE again.
+
+    Exits 1 if it fails again, 0 if it no longer does.
+    """
+    from mapproof.failures import FailureFileError
+    from mapproof.failures import replay as replay_file
+    from mapproof.loading import LoadingError
+    from mapproof.stateful_tests.conformance import UnsuitableTarget
+
+    try:
+        replayed = replay_file(file, times)
+    except (FailureFileError, LoadingError, UnsuitableTarget) as error:
+        raise BadInput(str(error)) from None
+    if replayed.account is not None:
+        print(replayed.account, end="\n\n")
+    print(replayed.summary())
+    sys.exit(1 if replayed.failed else 0)
+
+
+def _with_line(evidence: Evidence, line: str) -> Evidence:
+    account = f"{evidence.counterexample}\n\n{line}"
+    return Evidence(evidence.name, evidence.kind, evidence.verdict, evidence.scope, evidence.seconds, account)
+
+
+def _finish(
+    results: list[Evidence], json_file: Path | None, seed: int | None, *, quiet: bool = False
+) -> None:
+    from mapproof.report import print_results, write_json
+
+    if not quiet:
+        print_results(results)
+    if json_file is not None:
+        try:
+            write_json(json_file, results, seed)
+        except OSError as error:
+            raise BadInput(f"--json: {error}") from None
+    sys.exit(exit_code(result.verdict for result in results))

@@ -1,0 +1,144 @@
+"""A failure on disk: everything that it takes to run it again, in one small JSON file.
+
+The idea: a failure is a target, a scenario and a schedule, and the run is deterministic, so the file holds those
+three and nothing of the run itself. What was seen (`kind`) is there to be compared with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mapproof.loading import load_factory
+from mapproof.spec.operations import Op
+from mapproof.stateful_tests.conformance import Counterexample
+from mapproof.stateful_tests.execution import Execution, Laboratory, Target, laboratory
+from mapproof.stateful_tests.explorer.replay import Replay
+from mapproof.stateful_tests.explorer.strategy import Schedule
+from mapproof.stateful_tests.scenarios import Scenario
+from mapproof.stateful_tests.targets import target_of
+from mapproof.stateful_tests.trace import tell
+
+
+class FailureFileError(ValueError):
+    """The file holds no failure that can be replayed; the text is one line."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What a user asked to be checked, in the words of the command line."""
+
+    target: str
+    args: str | None = None
+    kwargs: str | None = None
+    ops: tuple[Op, ...] | None = None
+    atomic: tuple[Op, ...] = ()
+
+    def resolve(self) -> Target:
+        """The target. Raises LoadingError or UnsuitableTarget."""
+        factory: Callable[[], Any] = load_factory(self.target, self.args, self.kwargs)
+        return target_of(factory, self.target, self.ops, self.atomic)
+
+
+class FailureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of a failure file; `python` is the version that it was found with."""
+
+    mapproof: int
+    request: Request
+    scenario: Scenario
+    schedule: str
+    kind: str
+    python: str
+
+
+_FORMAT = 1
+
+
+def save(request: Request, counterexample: Counterexample, directory: Path) -> Path:
+    """Write the failure below `directory`, or where temporary files go if that cannot be written."""
+    failure = counterexample.execution.failure
+    assert failure is not None
+    content = msgspec.json.encode(
+        FailureFile(
+            mapproof=_FORMAT,
+            request=request,
+            scenario=counterexample.scenario,
+            schedule=str(counterexample.execution.schedule),
+            kind=failure.kind.value,
+            python=platform.python_version(),
+        )
+    )
+    name = request.target.rpartition(":")[2]
+    file = f"{name}-{hashlib.sha256(content).hexdigest()[:8]}.json"
+    text = msgspec.json.format(content, indent=2) + b"\n"
+    try:
+        return _write(directory / file, text)
+    except OSError:
+        return _write(Path(tempfile.gettempdir()) / file, text)
+
+
+def _write(path: Path, text: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text)
+    return path
+
+
+def load(path: Path) -> tuple[FailureFile, Schedule]:
+    """Read a failure file. Raises FailureFileError or OSError."""
+    try:
+        saved = msgspec.json.decode(path.read_bytes(), type=FailureFile)
+        schedule = Schedule.parse(saved.schedule)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise FailureFileError(f"{path}: {error}") from None
+    if saved.mapproof != _FORMAT:
+        raise FailureFileError(f"{path}: mapproof: format {saved.mapproof} is not known, only {_FORMAT}")
+    return saved, schedule
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """What `times` replays gave. `account` tells the last failing run; `diverged` counts the runs in which the
+    schedule could not be followed to its end."""
+
+    times: int
+    failed: int
+    diverged: int
+    other_kinds: tuple[str, ...]
+    account: str | None
+
+    def summary(self) -> str:
+        """One line: how often it failed, and what has changed since it was saved."""
+        parts = [f"failed {self.failed} of {self.times} times"]
+        if self.other_kinds:
+            parts.append(f"in another way than was saved: {', '.join(self.other_kinds)}")
+        if self.diverged:
+            parts.append(f"the schedule could not be followed in {self.diverged}: the code has changed")
+        return "; ".join(parts)
+
+
+def replay(path: Path, times: int) -> Replayed:
+    """Run a saved failure again. Raises FailureFileError, OSError, LoadingError, UnsuitableTarget."""
+    saved, schedule = load(path)
+    with laboratory(saved.request.resolve()) as lab:
+        runs = [_once(lab, saved.scenario, schedule) for _ in range(times)]
+        failing = [execution for execution, _ in runs if execution.failure is not None]
+        account = tell(lab, saved.scenario, failing[-1]) if failing else None
+    kinds = {execution.failure.kind.value for execution in failing if execution.failure is not None}
+    return Replayed(
+        times=times,
+        failed=len(failing),
+        diverged=sum(diverged for _, diverged in runs),
+        other_kinds=tuple(sorted(kinds - {saved.kind})),
+        account=account,
+    )
+
+
+def _once(lab: Laboratory, scenario: Scenario, schedule: Schedule) -> tuple[Execution, bool]:
+    strategy = Replay(schedule)
+    strategy.begin()
+    execution = lab.run(scenario, strategy)
+    return execution, strategy.diverged

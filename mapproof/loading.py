@@ -1,0 +1,67 @@
+"""From `pkg.mod:attr` on a command line to the object, with one line for each way that can go wrong."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from mapproof.stateful_tests.explorer.cooperative_threading import patched
+
+
+class LoadingError(ValueError):
+    """The target cannot be had; the text is one line."""
+
+
+def load_factory(target: str, args: str | None, kwargs: str | None) -> Callable[[], Any]:
+    """The class or factory that `target` names, with its arguments (JSON) bound. Raises LoadingError.
+
+    The current directory is importable, as for `python -m`. The module is imported with the cooperative
+    `threading`, so that locks it makes at import can be simulated too.
+    """
+    module_name, colon, attribute = target.partition(":")
+    if not colon or not module_name or not attribute:
+        raise LoadingError(f"TARGET: {target!r} is not of the form pkg.mod:attr")
+    made = _attribute(_module(module_name, target), attribute, target)
+    if not callable(made):
+        raise LoadingError(f"TARGET: {target} is a {type(made).__name__}, not a class or a factory")
+    return functools.partial(made, *_json(args, list, "--args"), **_json(kwargs, dict, "--kwargs"))
+
+
+def _module(name: str, target: str) -> Any:
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    with patched():
+        try:
+            return importlib.import_module(name)
+        except Exception as error:
+            raise LoadingError(
+                f"TARGET: {target}: cannot import {name}: {type(error).__name__}: {error}"
+            ) from error
+
+
+def _attribute(module: Any, path: str, target: str) -> Any:
+    found = module
+    for name in path.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            raise LoadingError(f"TARGET: {target}: {module.__name__} has no {path}") from None
+    return found
+
+
+def _json(text: str | None, kind: type, option: str) -> Any:
+    if text is None:
+        return kind()
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise LoadingError(f"{option}: not JSON: {error}") from None
+    if type(value) is not kind:
+        wanted = "a list" if kind is list else "an object"
+        raise LoadingError(f"{option}: {wanted} is needed, not {text}")
+    return value

@@ -1,0 +1,119 @@
+"""How results reach people and machines: a table, the counterexamples below it, and a JSON file.
+
+The JSON is described in docs/json.md. Progress goes to standard error, and only if that is a terminal.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from mapproof import __version__
+from mapproof.spec.evidence import COUNTEREXAMPLES, NO_VERDICT, Evidence, Verdict, exit_code
+
+_WIDTH_OF_A_FILE = 160
+
+SCHEMA = 1
+
+
+def print_results(results: Sequence[Evidence]) -> None:
+    """The table, then each counterexample in full, then one line that sums up."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH_OF_A_FILE)
+    console.print(_table(results))
+    for result in results:
+        if result.counterexample is not None:
+            console.rule(result.name, align="left")
+            print(result.counterexample)
+    print(summary(results))
+
+
+def _table(results: Sequence[Evidence]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("what", overflow="fold")
+    table.add_column("scope", overflow="fold")
+    table.add_column("seconds", justify="right", no_wrap=True)
+    for result in results:
+        colour = _colour(result.verdict)
+        table.add_row(f"[{colour}]{result.verdict}[/]", result.name, result.scope, f"{result.seconds:.1f}")
+    return table
+
+
+def _colour(verdict: Verdict) -> str:
+    if verdict in COUNTEREXAMPLES:
+        return "bold red"
+    return "yellow" if verdict in NO_VERDICT else "green"
+
+
+def summary(results: Sequence[Evidence]) -> str:
+    """How many results carry which verdict."""
+    counts = {verdict: sum(result.verdict is verdict for result in results) for verdict in Verdict}
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+
+
+def write_json(path: Path, results: Sequence[Evidence], seed: int | None) -> None:
+    """Write the machine's report. Raises OSError."""
+    report = {
+        "schema": SCHEMA,
+        "exit": exit_code(result.verdict for result in results),
+        "seed": seed,
+        "versions": _versions(),
+        "results": [_without_none(result) for result in results],
+    }
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+
+
+def _without_none(result: Evidence) -> dict[str, object]:
+    fields: dict[str, object] = msgspec.to_builtins(result)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _versions() -> dict[str, str]:
+    found = {"mapproof": __version__, "python": platform.python_version()}
+    for package in ("hypothesis", "greenlet", "z3-solver", "crosshair-tool", "cvc5"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """A function that shows one line of what is going on, in place; it does nothing where nobody looks."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda text: None
+        return
+    with _Line(console) as line:
+        yield line.show
+
+
+class _Line:
+    """The last line of a terminal, rewritten. rich's own would start a thread, which must not run while
+    `threading` is simulated."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __enter__(self) -> Self:
+        return self
+
+    def show(self, text: str) -> None:
+        width = self._console.width - 1
+        self._console.file.write("\r" + text[:width].ljust(width))
+        self._console.file.flush()
+
+    def __exit__(self, *exception: object) -> None:
+        self._console.file.write("\r" + " " * (self._console.width - 1) + "\r")
+        self._console.file.flush()
