@@ -96,7 +96,7 @@ def find_order(
     readers: dict[int, _Running] = {}
     writers: dict[int, _Running] = {}
     bits = _Bits()
-    for returns, place in _events(actions):
+    for returns, place in _events(actions, budget):
         budget.work(len(live))
         action = actions[place]
         if returns:
@@ -116,12 +116,14 @@ def find_order(
     return Explained(_order(next(iter(live.values()))))
 
 
-def _events(actions: Sequence[Action[E]]) -> Iterator[tuple[bool, int]]:
+def _events(actions: Sequence[Action[E]], budget: Budget) -> Iterator[tuple[bool, int]]:
     """(returns, place) in time order, a call before a return at the same time: then the two overlap."""
     called = [action.call for action in actions]
     returned = [action.return_ for action in actions]
     calls = sorted(range(len(actions)), key=called.__getitem__)
+    budget.work(len(calls))
     returns = sorted(range(len(actions)), key=returned.__getitem__)
+    budget.work(len(returns))
     nxt = 0
     for place in returns:
         time = returned[place]
@@ -134,7 +136,7 @@ def _events(actions: Sequence[Action[E]]) -> Iterator[tuple[bool, int]]:
 
 
 class _Bits:
-    """Hands out single bits, the lowest free one first, so that masks stay as short as the concurrency."""
+    """Hands out single bits, freed ones first, so that masks stay as short as the concurrency."""
 
     __slots__ = ("_free", "_next")
 

@@ -130,7 +130,7 @@ def a_wrong_load_or_store_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @mutant
 def equal_times_are_ordered(monkeypatch: pytest.MonkeyPatch) -> None:
-    def events(actions: Any) -> list[tuple[bool, int]]:
+    def events(actions: Any, budget: Any) -> list[tuple[bool, int]]:
         times = [(action.call, 1, False, place) for place, action in enumerate(actions)]
         times += [
             (action.return_, 0 if action.return_ > action.call else 2, True, place)
