@@ -7,6 +7,7 @@ as a bug what the library does not offer.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -112,6 +113,8 @@ def _is_foreign(module: str) -> bool:
 def _codes(kind: type) -> Iterator[CodeType]:
     for value in vars(kind).values():
         function = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
+        # A decorated method may be a function of the decorator's file: contextlib's, say.
+        function = inspect.unwrap(function) if callable(function) else function
         if isinstance(function, FunctionType):
             yield function.__code__
 

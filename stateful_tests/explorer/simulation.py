@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -178,12 +177,16 @@ class Simulation:
         Raises what a task raised, and NondeterministicTarget if the strategy finds its decisions changed.
         """
         self._begin(tasks, strategy, max_steps)
-        with self._running():
+        # No library code in here: its file may be one of those whose instructions are switch points.
+        self._switch_on()
+        try:
             self.instrument.enter(self._dispatch)
             ending = self._ending()
             if self._live:
                 self._unwinding = True
                 self.instrument.enter(self._unwind)
+        finally:
+            self._switch_off()
         if self._error is not None:
             raise self._error
         return ending
@@ -252,22 +255,20 @@ class Simulation:
         self._steps = self._streak = self._decisions = 0
         self._switches: list[tuple[int, int]] = []
 
-    @contextmanager
-    def _running(self) -> Iterator[None]:
-        threads = list(self._live)
-        for thread in threads:
+    def _switch_on(self) -> None:
+        self._threads = list(self._live)
+        for thread in self._threads:
             thread.greenlet.parent = self._hub
         self._active = True
         _pool.active = self
         self.instrument.watch(self._place)
-        try:
-            yield
-        finally:
-            self.instrument.watch(None)
-            self._active = False
-            _pool.active = None
-            parked = _pool.threads[type(self.instrument)]
-            parked.extend(thread for thread in threads if not thread.running)
+
+    def _switch_off(self) -> None:
+        self.instrument.watch(None)
+        self._active = False
+        _pool.active = None
+        parked = _pool.threads[type(self.instrument)]
+        parked.extend(thread for thread in self._threads if not thread.running)
 
     def _ending(self) -> Ending:
         waits: tuple[Wait, ...] = ()
