@@ -10,6 +10,6 @@ A system of one's own: `transition_system.action`, `invariant` and `system`, the
 
 from __future__ import annotations
 
-from mapproof.proofs.statements import ExtraMissing, Job, run, statements
+from mapproof.proofs.jobs import ExtraMissing, Job, run, statements
 
 __all__ = ["ExtraMissing", "Job", "run", "statements"]

@@ -28,7 +28,7 @@ def insert(table: EntryMap, k: Key, e: Entry) -> None:
 
 
 def take_effect(t: Thread, k: Key, new: Pointer) -> None:
-    """The abstract map changes here, and nowhere else: from now on k holds `new`."""
+    """The linearization point: the abstract map changes here, and nowhere else; from now on k holds `new`."""
     t.done = True
     k.contents = new
     everywhere(Thread.seen, lambda u, x: any_of(u.seen[x], all_of(u.key == k, x == new)))

@@ -73,10 +73,10 @@ class Bool(Term):
 
     __slots__ = ()
 
-    def __and__(self, other: Bool | bool) -> Bool:
+    def __and__(self, other: Bool) -> Bool:
         return all_of(self, other)
 
-    def __or__(self, other: Bool | bool) -> Bool:
+    def __or__(self, other: Bool) -> Bool:
         return any_of(self, other)
 
     def __invert__(self) -> Bool:
@@ -260,25 +260,35 @@ def lift(value: object, sort: type[Term]) -> Node:
     raise ModelError(f"expected a {sort.__name__}, got {type(value).__name__}")
 
 
-def all_of(*parts: Bool | bool) -> Bool:
+def formula(value: Bool) -> Node:
+    """The tree of a formula. Raises `ModelError` for True and False, which no formula of the state is.
+
+    They come from `is`, or from a comparison of Python values, where one of terms was meant.
+    """
+    if not isinstance(value, Bool):
+        raise ModelError(f"expected a formula, got {value!r}")
+    return value.node
+
+
+def all_of(*parts: Bool) -> Bool:
     """True when every part is; true of no parts."""
-    return Bool(Apply("and", tuple(lift(part, Bool) for part in parts)))
+    return Bool(Apply("and", tuple(formula(part) for part in parts)))
 
 
-def any_of(*parts: Bool | bool) -> Bool:
+def any_of(*parts: Bool) -> Bool:
     """True when some part is; false of no parts."""
-    return Bool(Apply("or", tuple(lift(part, Bool) for part in parts)))
+    return Bool(Apply("or", tuple(formula(part) for part in parts)))
 
 
-def implies(premise: Bool | bool, *conclusions: Bool | bool) -> Bool:
+def implies(premise: Bool, *conclusions: Bool) -> Bool:
     """Where the premise holds, every conclusion does."""
-    return Bool(Apply("implies", (lift(premise, Bool), all_of(*conclusions).node)))
+    return Bool(Apply("implies", (formula(premise), all_of(*conclusions).node)))
 
 
 def If(condition: Bool, then: T, otherwise: T) -> T:
     """`then` where the condition holds, else `otherwise`."""
     sort = type(then)
-    return sort(Apply("if", (lift(condition, Bool), lift(then, sort), lift(otherwise, sort))))
+    return sort(Apply("if", (formula(condition), lift(then, sort), lift(otherwise, sort))))
 
 
 def count(condition: Bool) -> Int:
@@ -301,7 +311,7 @@ def forall(*sorts_and_body: Any) -> Bool:
     """`forall(Key, lambda k: ...)`: the body holds for all elements; up to three sorts."""
     *sorts, body = sorts_and_body
     variables = fresh_variables(tuple(sorts), body)
-    return Bool(Forall(variables, lift(body(*as_terms(variables)), Bool)))
+    return Bool(Forall(variables, formula(body(*as_terms(variables)))))
 
 
 def everywhere(cells: Field[Any], value: Callable[..., Any]) -> None:
@@ -355,12 +365,12 @@ def recording() -> Iterator[Recording]:
 
 def when(*guards: Bool) -> None:
     """The action can only happen where all of these hold."""
-    _current("when").guards.extend(lift(guard, Bool) for guard in guards)
+    _current("when").guards.extend(formula(guard) for guard in guards)
 
 
-def claim(title: str, formula: Bool) -> None:
-    """Wherever the action can happen, the formula must hold: proved, not assumed."""
-    _current("claim").claims.append(Claim(title, lift(formula, Bool)))
+def claim(title: str, statement: Bool) -> None:
+    """Wherever the action can happen, the statement must hold: proved, not assumed."""
+    _current("claim").claims.append(Claim(title, formula(statement)))
 
 
 def _current(what: str) -> Recording:

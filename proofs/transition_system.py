@@ -29,7 +29,7 @@ from mapproof.proofs.terms import (
     Sort,
     Term,
     as_terms,
-    lift,
+    formula,
     recording,
 )
 from mapproof.proofs.tree import Claim, Function, Node, Variable, Write
@@ -195,7 +195,7 @@ def invariant(title: str) -> Callable[[Callable[[], Bool]], Invariant]:
         words = inspect.cleandoc(body.__doc__ or "")
         if not words:
             raise ModelError(f"the invariant {body.__name__} has no sentence in words")
-        return Invariant(body.__name__, title, words, lift(body(), Bool))
+        return Invariant(body.__name__, title, words, formula(body()))
 
     return decorate
 

@@ -4,8 +4,8 @@ import pytest
 
 from mapproof.proofs.concrete import Machine
 from mapproof.proofs.counterexamples import Disagreement
+from mapproof.proofs.jobs import judge
 from mapproof.proofs.obligations import Proof, prove, vacuity
-from mapproof.proofs.statements import judge
 from mapproof.proofs.sync_map import SYNC_MAP
 from mapproof.proofs.terms import (
     Bool,

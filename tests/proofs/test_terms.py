@@ -14,8 +14,10 @@ from mapproof.proofs.terms import (
     Table,
     TermUsedAsTruth,
     all_of,
+    any_of,
     everywhere,
     forall,
+    implies,
     when,
 )
 from mapproof.proofs.transition_system import action, invariant, system
@@ -71,6 +73,9 @@ def test_a_term_has_no_truth_value(as_truth):
         lambda: w.box.holds[w.box],
         lambda: all_of(w.box.ball),
         lambda: forall(Ball, lambda b: b.colour),
+        lambda: implies(w.box.ball.colour is Colour.RED, w.full),
+        lambda: any_of(True),
+        lambda: If(True, w.box, w.box),
     ],
 )
 def test_sorts_do_not_mix(wrong):

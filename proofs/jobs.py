@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -100,12 +100,19 @@ def _sync_map_jobs() -> tuple[Job, ...]:
     )
 
 
-@cache
 def _sync_map_proof(timeout: float) -> Proof:
+    """The proof that all statements share: asked again only when there is more time than it had in vain."""
     from mapproof.proofs.obligations import prove
     from mapproof.proofs.sync_map import SYNC_MAP
 
-    return prove(SYNC_MAP, timeout=timeout)
+    had, proof = _proofs.get(SYNC_MAP.name, (-1.0, None))
+    if proof is None or (proof.verdict is Verdict.UNDECIDED and timeout > had):
+        proof = prove(SYNC_MAP, timeout=timeout)
+        _proofs[SYNC_MAP.name] = timeout, proof
+    return proof
+
+
+_proofs: dict[str, tuple[float, Proof]] = {}
 
 
 def _sync_map_statement(name: str, timeout: float) -> Answer:

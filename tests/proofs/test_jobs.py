@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from mapproof.proofs import ExtraMissing, Job, run, statements
-from mapproof.proofs import statements as listing_function
+from mapproof.proofs import ExtraMissing, Job, jobs, run, statements
 from mapproof.spec.evidence import Evidence, Kind, Verdict, exit_code
 
 
@@ -60,10 +59,26 @@ def test_names_are_unique_and_every_statement_has_words():
     assert all(job.words.endswith(".") for job in jobs)
 
 
-def test_without_time_nothing_is_claimed():
+def test_without_time_nothing_is_claimed(monkeypatch):
+    monkeypatch.setattr(jobs, "_proofs", {})
     for job in statements():
         if job.needs == ("z3",) and not job.name.startswith("routing"):
             assert run(job, timeout=0.0).verdict is Verdict.UNDECIDED, job.name
+
+
+def test_a_shared_proof_is_asked_once(monkeypatch):
+    from mapproof.proofs import obligations
+
+    asked = []
+    decided = obligations.Proof((obligations.Result(obligations.Obligation("", ""), Verdict.PROVED),))
+    monkeypatch.setattr(jobs, "_proofs", {})
+    monkeypatch.setattr(
+        obligations, "prove", lambda system, timeout: asked.append(timeout) or answers[len(asked) - 1]
+    )
+    answers = [obligations.Proof(()), obligations.Proof(()), decided]
+    for timeout in (5.0, 5.0, 4.0, 7.0, 7.0, 9.0, 1.0, 50.0):
+        run(statements()[0], timeout)
+    assert asked == [5.0, 7.0, 9.0]
 
 
 def test_nothing_is_imported_before_a_job_runs():
@@ -91,7 +106,7 @@ def test_a_surviving_mutant_fails(monkeypatch):
 
     harmless = Mutant("nothing is wrong", SYNC_MAP, (SYNC_MAP.actions["unlock"],), contents, False)
     monkeypatch.setattr(sync_map_mutants, "MUTANTS", (sync_map_mutants.PROMOTION_KEEPS_DIRTY, harmless))
-    job = next(job for job in listing_function() if job.name.endswith("catches every mutant"))
+    job = next(job for job in statements() if job.name.endswith("catches every mutant"))
     found = run(job)
     assert isinstance(found, Evidence)
     assert found.verdict is Verdict.FAILED
