@@ -23,6 +23,9 @@ Value: TypeAlias = str | int
 Table: TypeAlias = Mapping[tuple[Value, ...], Value]
 State: TypeAlias = dict[str, Table]
 
+_STATE, _DOMAINS = "_state_", "_domains_"
+"""What the written-out Python calls the state and the domains: names that no parameter has."""
+
 _INFIX = {name: f" {name} " for name in ("and", "or", "==", "+", "-", "<", "<=")}
 
 
@@ -103,8 +106,8 @@ class Machine:
         return self._function(python(node), parameters)
 
     def _function(self, source: str, parameters: tuple[Variable, ...]) -> Callable[..., Any]:
-        names = ", ".join(["S", *(p.name for p in parameters)])
-        made: Callable[..., Any] = eval(f"lambda {names}: {source}", {"D": self.domains})
+        names = ", ".join([_STATE, *(p.name for p in parameters)])
+        made: Callable[..., Any] = eval(f"lambda {names}: {source}", {_DOMAINS: self.domains})
         return made
 
     def _compile(self, action: Action) -> _Compiled:
@@ -116,19 +119,19 @@ class Machine:
 
 
 def _after(writes: tuple[Write, ...]) -> str:
-    """The state after the writes. Every value is computed from the state before, `S`; a later write wins."""
+    """The state after the writes. Every value is computed from the state before; a later write wins."""
     tables: dict[str, list[str]] = {}
     for write in writes:
         cell = f"{_tuple(write.arguments)}: {python(write.value)}"
         if write.variables:
             cell = f"**{{{cell} {_loops(write.variables)}}}"
         tables.setdefault(write.function.name, []).append(cell)
-    changed = (f"{name!r}: {{**S[{name!r}], {', '.join(cells)}}}" for name, cells in tables.items())
-    return f"{{**S, {', '.join(changed)}}}"
+    changed = (f"{name!r}: {{**{_STATE}[{name!r}], {', '.join(cells)}}}" for name, cells in tables.items())
+    return f"{{**{_STATE}, {', '.join(changed)}}}"
 
 
 def _loops(variables: tuple[Variable, ...]) -> str:
-    return " ".join(f"for {v.name} in D[{v.sort.__name__!r}]" for v in variables)
+    return " ".join(f"for {v.name} in {_DOMAINS}[{v.sort.__name__!r}]" for v in variables)
 
 
 def _tuple(nodes: tuple[Node, ...]) -> str:
@@ -136,14 +139,14 @@ def _tuple(nodes: tuple[Node, ...]) -> str:
 
 
 def python(node: Node) -> str:
-    """The node as a Python expression over a state `S` and domains `D`."""
+    """The node as a Python expression over a state, domains and its free variables."""
     match node:
         case Constant(value=value):
             return repr(value)
         case Variable(name=name):
             return name
         case Read(function, arguments):
-            return f"S[{function.name!r}][{_tuple(arguments)}]"
+            return f"{_STATE}[{function.name!r}][{_tuple(arguments)}]"
         case Forall(variables, body):
             return f"all({python(body)} {_loops(variables)})"
         case Apply(operator, arguments):

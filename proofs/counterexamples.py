@@ -44,9 +44,11 @@ class Query:
 
     @staticmethod
     def joined(queries: Iterable[Query]) -> Query:
-        """All goals of one action as one."""
-        first, *rest = queries
-        goal = z3.And(first.goal, *(query.goal for query in rest))
+        """All goals of one action as one, without those that are word for word among the assumptions."""
+        all_queries = tuple(queries)
+        first = all_queries[0]
+        assumed = {assumption.get_id() for assumption in first.assumptions}
+        goal = z3.And(*(query.goal for query in all_queries if query.goal.get_id() not in assumed))
         return Query(
             first.system, first.action, "", first.formula, False, first.assumptions, goal, first.before
         )

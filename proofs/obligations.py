@@ -10,7 +10,7 @@ only when that one is not settled are they asked one by one.
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
 import z3
@@ -104,6 +104,13 @@ def prove(
         else:
             results += [_decide(query, deadline) for query in queries]
     return Proof(tuple(results))
+
+
+def batches(system: System) -> Iterator[Query]:
+    """Every obligation of the system, those of one action joined in one query."""
+    asked = _Asked(system)
+    for name in (system.initial.name, *system.actions):
+        yield Query.joined(asked.queries(name, {o.statement for o in _obligations(system, name)}))
 
 
 def _action(system: System, name: str) -> Action:

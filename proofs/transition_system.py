@@ -16,6 +16,7 @@ stays as it was. There is nothing else to state: no frame conditions, no primed 
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
@@ -121,18 +122,27 @@ def system(
     invariants: Iterable[Invariant],
     background: Iterable[Invariant] = (),
 ) -> System:
-    """Put a system together. Raises `ModelError` when the fields run in a circle of sorts."""
-    parts = tuple(state)
+    """Put a system together. Raises `ModelError` when fields run in a circle of sorts, or names are not different."""
+    parts, steps, statements = tuple(state), tuple(actions), tuple(invariants)
     _check_stratified(parts)
+    _check_different(made.name for made in (initial, *steps))
+    _check_different(made.name for made in statements)
     return System(
         name,
         scope,
         parts,
         initial,
-        {made.name: made for made in actions},
-        {made.name: made for made in invariants},
+        {made.name: made for made in steps},
+        {made.name: made for made in statements},
         tuple(made.formula for made in background),
     )
+
+
+def _check_different(names: Iterable[str]) -> None:
+    """Two actions of one name would be one action less to prove."""
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ModelError(f"{name} is defined {times} times")
 
 
 def _check_stratified(state: tuple[type[Sort | Globals], ...]) -> None:

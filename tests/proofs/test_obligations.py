@@ -220,6 +220,19 @@ def test_a_disagreement_is_raised(monkeypatch):
         prove(LOCK.with_invariants("alone", [exclusion]), timeout=20)
 
 
+def test_a_second_prover_agrees_on_what_holds():
+    pytest.importorskip("cvc5")
+    from mapproof.proofs.second_prover import recheck
+
+    found = recheck(LOCK, timeout=20)
+    assert found.verdict is Verdict.PROVED
+    assert found.confirmed == ("initial", "enter", "leave")
+    weaker = recheck(LOCK.with_invariants("alone", [exclusion]), timeout=5)
+    assert weaker.verdict is not Verdict.PROVED
+    assert weaker.confirmed == ("initial", "leave")
+    assert recheck(LOCK, timeout=0.0).verdict is Verdict.UNDECIDED
+
+
 def test_only_known_actions_are_replaced():
     @action
     def jump(u: Worker) -> None:

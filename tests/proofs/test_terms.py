@@ -152,6 +152,24 @@ def test_a_sort_must_be_part_of_the_state():
         system("boxes", scope="", state=(Box,), initial=initial, actions=(), invariants=())
 
 
+def test_no_action_hides_another():
+    @action
+    def initial() -> None:
+        pass
+
+    @action
+    def put(b: Ball) -> None:
+        b.weight = 1
+
+    @action(name="initial")
+    def other() -> None:
+        pass
+
+    for actions, name in (((put, put), "put"), ((other,), "initial")):
+        with pytest.raises(ModelError, match=f"{name} is defined 2 times"):
+            system("balls", scope="", state=(Ball,), initial=initial, actions=actions, invariants=())
+
+
 def test_an_invariant_has_a_sentence():
     with pytest.raises(ModelError, match="has no sentence"):
 
