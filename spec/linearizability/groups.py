@@ -222,7 +222,8 @@ class _WholeMap:
         actions = self._tying
         for place, own in enumerate(self._keys.actions.values()):
             for action in own:
-                actions.append(action._replace(effect=MapEffect(((place, action.effect),))))  # type: ignore[arg-type]
+                effect = MapEffect(((place, action.effect),))
+                actions.append(action._replace(effect=effect, part=place))  # type: ignore[arg-type]
             self._budget.work(4 * len(own))
         names = self._keys.names
         initial = (MISSING,) * len(names)

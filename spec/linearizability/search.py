@@ -6,8 +6,10 @@ operation returns, each configuration in which it has not taken effect yet is re
 running operations take effect, one after the other, until this one has. A history has no explanation when no
 configuration is left.
 
-Two things keep the configurations few. An operation that only reads takes effect as soon as the state allows
-it: this changes nothing for the others. And equal configurations are one.
+Three things keep the configurations few. An operation that only reads takes effect as soon as the state allows
+it: this changes nothing for the others. Equal configurations are one. And where each running action touches one
+part of the state, only those on the part of the returning one are tried before it: the others commute with it,
+so they can wait for their own return.
 
 That waiting loses nothing: cut any valid order after each operation that is the first of those not yet in
 effect to return; the operations before the cut were all called by that return.
@@ -42,6 +44,7 @@ class Action(NamedTuple, Generic[E]):
     `source` is the place of its operation in the history and `shown` what stands for it in a witness.
     `reads`: it never changes the state. `optional`: it may as well not have happened.
     `repeatable`: it may have happened at several moments. An optional action must not be one that reads.
+    `part`: the one part of the state that it reads and changes; None if it may be all of it.
     """
 
     source: int
@@ -52,6 +55,7 @@ class Action(NamedTuple, Generic[E]):
     reads: bool
     optional: bool = False
     repeatable: bool = False
+    part: int | None = None
 
 
 class _Running(NamedTuple):
@@ -62,6 +66,7 @@ class _Running(NamedTuple):
     effect: Any
     optional: bool
     repeatable: bool
+    part: int | None
 
 
 _Link = tuple[Any, int] | None
@@ -101,13 +106,16 @@ def find_order(
         action = actions[place]
         if returns:
             running = (readers if action.reads else writers)[place]
-            live = _returned(live, running, action.reads, writers.values(), readers.values(), step, budget)
+            tried = _dependent(running, writers.values(), readers.values())
+            live = _returned(live, running, action.reads, tried, readers.values(), step, budget)
             if not live:
                 return Stuck(place)
             del (readers if action.reads else writers)[place]
             bits.give_back(running.bit)
         else:
-            running = _Running(bits.take(), place, action.effect, action.optional, action.repeatable)
+            running = _Running(
+                bits.take(), place, action.effect, action.optional, action.repeatable, action.part
+            )
             if action.reads:
                 readers[place] = running
                 live = _read_at_once(live, running, step)
@@ -155,8 +163,20 @@ class _Bits:
         self._free.append(bit)
 
 
+def _dependent(
+    returning: _Running, writers: Collection[_Running], readers: Collection[_Running]
+) -> Collection[_Running]:
+    """The running writers whose effect the returning action may have to wait for.
+
+    While an action runs that may touch all of the state, that is all of them: it tells their orders apart.
+    """
+    if any(running.part is None for running in (*writers, *readers)):
+        return writers
+    return [writer for writer in writers if writer.part == returning.part]
+
+
 def _read_at_once(live: _Configurations[S], reader: _Running, step: Step[S, Any]) -> _Configurations[S]:
-    bit, place, effect, _, _ = reader
+    bit, place, effect, *_ = reader
     after: _Configurations[S] = {}
     for (state, mask), link in live.items():
         if step(state, effect) is None:
@@ -190,14 +210,14 @@ def _returned(
     while open_:
         state, mask, link = open_.pop()
         before = len(seen) + len(settled)
-        for other, place, effect, optional, repeatable in writers:
+        for other, place, effect, optional, repeatable, _ in writers:
             if mask & other and not repeatable:
                 continue
             after = step(state, effect)
             if after is None or (optional and after == state):
                 continue
             reached, order = mask | other, (link, place)
-            for read, reader, demand, _, _ in readers:
+            for read, reader, demand, *_ in readers:
                 if not reached & read and step(after, demand) is not None:
                     reached |= read
                     order = (order, reader)

@@ -13,8 +13,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from types import ModuleType
+from contextlib import contextmanager, suppress
+from types import FunctionType, ModuleType
 from typing import Any, Self
 
 from mapproof.impl.sync import Access
@@ -260,13 +260,24 @@ def patched(modules: Iterable[ModuleType] = ()) -> Iterator[None]:
 
 
 def _taken_at_import(module: ModuleType, originals: dict[int, Any]) -> Iterator[tuple[Any, str, Any]]:
-    owners = [
-        module,
-        *(v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__),
-    ]
-    for owner in owners:
+    """What to set where: names of the module and its classes, default arguments, and variables of closures
+    (where a dataclass keeps a `default_factory`)."""
+    classes = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__]
+    for owner in (module, *classes):
         for name, value in list(vars(owner).items()):
             if id(value) in originals:
                 yield owner, name, originals[id(value)]
             elif isinstance(value, _LOCK_TYPES):
                 yield owner, name, RLock() if "RLock" in type(value).__name__ else Lock()
+            elif isinstance(value, FunctionType):
+                yield from _taken_by_function(value, originals)
+
+
+def _taken_by_function(function: FunctionType, originals: dict[int, Any]) -> Iterator[tuple[Any, str, Any]]:
+    defaults = function.__defaults__ or ()
+    if any(id(value) in originals for value in defaults):
+        yield function, "__defaults__", tuple(originals.get(id(value), value) for value in defaults)
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # an empty cell
+            if id(cell.cell_contents) in originals:
+                yield cell, "cell_contents", originals[id(cell.cell_contents)]

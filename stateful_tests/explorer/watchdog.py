@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SECONDS = 10.0
+SECONDS = 5.0
 
 
 class Stalled(BaseException):
