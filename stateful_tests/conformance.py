@@ -25,6 +25,7 @@ from mapproof.spec.operations import WHOLE_MAP, Op
 from mapproof.stateful_tests.adapters import UnsuitableTarget
 from mapproof.stateful_tests.execution import Execution, Laboratory, Target, laboratory
 from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget
+from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Strategy
@@ -36,11 +37,12 @@ from mapproof.stateful_tests.trace import tell
 
 __all__ = ["Counterexample", "Findings", "MapIsWrong", "UnsuitableTarget", "check_map", "examine"]
 
-ONE_PREEMPTION_RUNS = 150
-RANDOM_RUNS = 40
-"""Runs of one drawn scenario, at most: within no or one preemption, then at random."""
+FEW_RUNS = 10
+MOST_RUNS = 100
+"""Runs of one drawn scenario by each strategy: few in the first round, so that many scenarios are seen, then
+more with each round."""
 
-SCENARIOS_A_ROUND = 40
+SCENARIOS_A_ROUND = 60
 
 SHRINKING_RUNS = 4_000
 """Shrinking stops after so many runs, a count and not a time, so that a seed gives one counterexample."""
@@ -181,15 +183,15 @@ class _Campaign:
     _smallest: Scenario | None = None
     _preemptions: int = 2
     _trouble: BaseException | None = None
+    _rounds: int = 0
     _shrinking_runs: int = 0
     _schedules: set[int] = field(default_factory=set)
 
     def search(self) -> tuple[Scenario, Execution] | None:
         """The smallest failing scenario of the first round that has one."""
-        rounds = 0
         while time.perf_counter() < self.deadline and self._smallest is None:
-            self._round(self.seed * 1_000_003 + rounds)
-            rounds += 1
+            self._rounds += 1
+            self._round(self.seed * 1_000_003 + self._rounds)
             if self._trouble is not None:
                 raise self._trouble
         return None if self._smallest is None else (self._smallest, self._failures[self._smallest])
@@ -247,9 +249,12 @@ class _Campaign:
         return None
 
     def _strategies(self) -> Iterator[Iterator[Strategy]]:
-        for bound in (0, 1):
-            yield _begun(PreemptionBound(bound), ONE_PREEMPTION_RUNS)
-        yield _begun(RandomWalk(self.seed + self.tally.scenarios), RANDOM_RUNS)
+        seed = self.seed * 1_000_003 + self.tally.scenarios
+        runs = min(FEW_RUNS * self._rounds, MOST_RUNS)
+        yield _begun(PreemptionBound(0), runs)
+        yield _begun(RandomWalk(seed), runs)
+        yield _begun(Pct(seed), 2 * runs)
+        yield _begun(PreemptionBound(1), runs)
 
     def _run(self, scenario: Scenario, begun: Iterator[Strategy]) -> Execution | None:
         for strategy in begun:

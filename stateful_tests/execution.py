@@ -40,7 +40,6 @@ from mapproof.stateful_tests.explorer.strategy import Schedule, Strategy
 from mapproof.stateful_tests.explorer.watchdog import Stalled, watchdog
 from mapproof.stateful_tests.scenarios import Call, Scenario
 
-
 MOST_CONFIGURATIONS = 100_000
 """Histories of scenarios are short: one that needs more is reported as undecided."""
 

@@ -72,6 +72,8 @@ _SIMPLEST_FIRST = (
 LARGEST_FILL = 40
 """Enough to bring a hash table of 32 or 64 slots to the brink of a resize."""
 
+_TWINS = (False, False, True)
+
 _FILLS = (0, 0, 0, 3, 3, 3, 12, 12, LARGEST_FILL)
 """How full the map is at the start, at most: mostly hardly at all, for that is where runs are cheap."""
 
@@ -87,7 +89,10 @@ def scenarios(
     drafts = st.lists(_drafts(adapter, contended), min_size=1, max_size=max_operations)
     warming = draw(st.lists(_drafts(adapter, contended), max_size=max_operations + 1))
     count = draw(st.sampled_from([2] * 3 + [max_threads]))
-    threads = [draw(drafts) for _ in range(count)]
+    # Twins: every thread runs the same program, for an operation that races with itself.
+    threads = (
+        [draw(drafts)] * count if draw(st.sampled_from(_TWINS)) else [draw(drafts) for _ in range(count)]
+    )
     filling = [_Draft(Op.STORE, key, 0, 0) for key in range(fill)] if Op.STORE in adapter.forms else []
     return build(adapter, keys, [filling + warming, *threads], near)
 
