@@ -7,7 +7,7 @@ running operations take effect, one after the other, until this one has. A histo
 configuration is left.
 
 Three things keep the configurations few. An operation that only reads takes effect as soon as the state allows
-it: this changes nothing for the others. Equal configurations are one. And where each running action touches one
+it, and so does one that may act again later wherever it changes nothing: neither takes anything away. Equal configurations are one. And where each running action touches one
 part of the state, only those on the part of the returning one are tried before it: the others commute with it,
 so they can wait for their own return.
 
@@ -100,6 +100,7 @@ def find_order(
     live: _Configurations[S] = {(initial, 0): None}
     readers: dict[int, _Running] = {}
     writers: dict[int, _Running] = {}
+    free: dict[int, _Running] = {}
     bits = _Bits()
     for returns, place in _events(actions, budget):
         budget.work(len(live))
@@ -107,20 +108,20 @@ def find_order(
         if returns:
             running = (readers if action.reads else writers)[place]
             tried = _dependent(running, writers.values(), readers.values())
-            live = _returned(live, running, action.reads, tried, readers.values(), step, budget)
+            live = _returned(live, running, action.reads, tried, free.values(), step, budget)
             if not live:
                 return Stuck(place)
             del (readers if action.reads else writers)[place]
+            free.pop(place, None)
             bits.give_back(running.bit)
         else:
             running = _Running(
                 bits.take(), place, action.effect, action.optional, action.repeatable, action.part
             )
-            if action.reads:
-                readers[place] = running
-                live = _read_at_once(live, running, step)
-            else:
-                writers[place] = running
+            (readers if action.reads else writers)[place] = running
+            if action.reads or action.repeatable:
+                free[place] = running
+                live = _at_once(live, running, step)
     return Explained(_order(next(iter(live.values()))))
 
 
@@ -175,14 +176,15 @@ def _dependent(
     return [writer for writer in writers if writer.part == returning.part]
 
 
-def _read_at_once(live: _Configurations[S], reader: _Running, step: Step[S, Any]) -> _Configurations[S]:
-    bit, place, effect, *_ = reader
+def _at_once(live: _Configurations[S], running: _Running, step: Step[S, Any]) -> _Configurations[S]:
+    """Let an action take effect wherever that costs nothing, because the state stays as it is."""
+    bit, place, effect, *_ = running
     after: _Configurations[S] = {}
     for (state, mask), link in live.items():
-        if step(state, effect) is None:
-            after[state, mask] = link
-        else:
+        if step(state, effect) == state:
             after[state, mask | bit] = (link, place)
+        else:
+            after[state, mask] = link
     return after
 
 
@@ -191,7 +193,7 @@ def _returned(
     returning: _Running,
     reads: bool,
     writers: Collection[_Running],
-    readers: Collection[_Running],
+    free: Collection[_Running],
     step: Step[S, Any],
     budget: Budget,
 ) -> _Configurations[S]:
@@ -217,10 +219,10 @@ def _returned(
             if after is None or (optional and after == state):
                 continue
             reached, order = mask | other, (link, place)
-            for read, reader, demand, *_ in readers:
-                if not reached & read and step(after, demand) is not None:
-                    reached |= read
-                    order = (order, reader)
+            for costless, at, demand, *_ in free:
+                if not reached & costless and step(after, demand) == after:
+                    reached |= costless
+                    order = (order, at)
             if other == bit or (reads and reached & bit):
                 settled.setdefault((after, reached ^ bit), order)
             elif (after, reached) not in seen:

@@ -144,8 +144,8 @@ def equal_times_are_ordered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @mutant
 def reads_take_effect_whatever_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = search._read_at_once
-    monkeypatch.setattr(search, "_read_at_once", lambda live, reader, _: original(live, reader, lambda *_: 0))
+    original = search._at_once
+    monkeypatch.setattr(search, "_at_once", lambda live, free, _: original(live, free, lambda state, _: state))
 
 
 @mutant
@@ -161,6 +161,14 @@ def only_the_returning_operation_takes_effect(monkeypatch: pytest.MonkeyPatch) -
 @mutant
 def an_operation_in_effect_may_be_so_again(monkeypatch: pytest.MonkeyPatch) -> None:
     patch_actions(monkeypatch, repeatable=True)
+
+
+@mutant
+def operations_on_all_keys_depend_on_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dependent(returning: Any, writers: Any, readers: Any) -> Any:
+        return [writer for writer in writers if writer.part == returning.part]
+
+    monkeypatch.setattr(search, "_dependent", dependent)
 
 
 @mutant
