@@ -1,3 +1,56 @@
-"""mapproof: is this concurrent map right, and how do we know?"""
+"""mapproof: is this concurrent map right, and how do we know?
+
+    from mapproof import check_map            test a map of your own
+    from mapproof import History, check       decide a recorded history
+
+The names are imported when they are used, because the pytest plugin imports this package in every run.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mapproof.spec.claims import Claims, Contract
+    from mapproof.spec.history import History, HistoryError, Operation
+    from mapproof.spec.linearizability import Linearizable, Unknown, Violation, check
+    from mapproof.stateful_tests.conformance import MapIsWrong, UnsuitableTarget, check_map
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Claims": "mapproof.spec.claims",
+    "Contract": "mapproof.spec.claims",
+    "History": "mapproof.spec.history",
+    "HistoryError": "mapproof.spec.history",
+    "Operation": "mapproof.spec.history",
+    "Linearizable": "mapproof.spec.linearizability",
+    "Unknown": "mapproof.spec.linearizability",
+    "Violation": "mapproof.spec.linearizability",
+    "check": "mapproof.spec.linearizability",
+    "MapIsWrong": "mapproof.stateful_tests.conformance",
+    "UnsuitableTarget": "mapproof.stateful_tests.conformance",
+    "check_map": "mapproof.stateful_tests.conformance",
+}
+
+__all__ = [
+    "Claims",
+    "Contract",
+    "History",
+    "HistoryError",
+    "Linearizable",
+    "MapIsWrong",
+    "Operation",
+    "Unknown",
+    "UnsuitableTarget",
+    "Violation",
+    "check",
+    "check_map",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mapproof' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

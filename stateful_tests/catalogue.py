@@ -68,13 +68,13 @@ RWMUTEX_MAP: Scenarios = {
 }
 
 
-def explorations() -> Iterator[Exhaustion]:
+def explorations(bound: int = 3) -> Iterator[Exhaustion]:
     """Every scenario of the catalogue on the map that it is about."""
-    yield from explorations_of(SyncMap, SYNC_MAP)
-    yield from explorations_of(RWMutexMap, RWMUTEX_MAP)
+    yield from explorations_of(SyncMap, SYNC_MAP, bound)
+    yield from explorations_of(RWMutexMap, RWMUTEX_MAP, bound)
 
 
-def explorations_of(factory: type, scenarios: Scenarios, bound: int = 3) -> Iterator[Exhaustion]:
+def explorations_of(factory: type, scenarios: Scenarios, bound: int) -> Iterator[Exhaustion]:
     """The scenarios on a Go-like map, with at most `bound` preemptions."""
     target = target_of(factory, factory.__name__)
     for name, (setup, threads) in scenarios.items():

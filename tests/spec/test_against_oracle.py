@@ -145,7 +145,9 @@ def equal_times_are_ordered(monkeypatch: pytest.MonkeyPatch) -> None:
 @mutant
 def reads_take_effect_whatever_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
     original = search._at_once
-    monkeypatch.setattr(search, "_at_once", lambda live, free, _: original(live, free, lambda state, _: state))
+    monkeypatch.setattr(
+        search, "_at_once", lambda live, free, _: original(live, free, lambda state, _: state)
+    )
 
 
 @mutant

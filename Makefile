@@ -1,0 +1,49 @@
+# The front door: `make help` lists what there is. Every target makes the virtual environment it needs.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help verify test lint format prove package zoo-30min clean
+
+help: ## List the targets
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@echo "  The first target that runs on a fresh machine also installs, which takes about a minute."
+
+verify: $(INSTALLED) ## Prove, explore and test the reference maps: one table (about 90 s)
+	$(BIN)/mapproof verify
+
+test: $(INSTALLED) ## Run the tests of the kit itself (about 4 minutes)
+	$(BIN)/pytest -n auto
+
+lint: $(INSTALLED) ## ruff, mypy strict and the import contract (about 20 s)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## Put the code into ruff's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+prove: $(INSTALLED) ## The proofs alone (about 10 s)
+	$(BIN)/mapproof prove
+
+package: $(INSTALLED) ## Build the wheel, and run the shipped tests from it outside of the repository (about 1 minute)
+	$(BIN)/python tools/check_wheel.py
+
+zoo-30min: $(INSTALLED) ## Every broken map with 20 seeds, every right one for a minute (about 30 minutes)
+	$(BIN)/python benchmarks/zoo.py
+
+clean: ## Remove the virtual environment and everything that was built
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "mapproof needs Python 3.11 or later; say which one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "This Python has no venv; on Debian: apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
