@@ -351,8 +351,8 @@ class Simulation:
 
     def _dispatch(self) -> None:
         first = self._choose(None)
-        assert first is not None, "no thread has begun, so none can be waiting"
-        self._switch_to(first)
+        if first is not None:  # it is None only if the strategy refused: no thread has begun, so none waits
+            self._switch_to(first)
 
     def _leave(self) -> None:
         """The running thread's task has ended; when this returns, it has been given another."""
