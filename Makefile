@@ -35,7 +35,7 @@ package: $(INSTALLED) ## Build the wheel, and run the shipped tests from it outs
 	$(BIN)/python tools/check_wheel.py
 
 zoo-30min: $(INSTALLED) ## Every broken map with 20 seeds, every right one for a minute (about 30 minutes)
-	$(BIN)/python benchmarks/zoo.py
+	$(BIN)/python benchmarks/detection.py
 
 clean: ## Remove the virtual environment and everything that was built
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -15,6 +15,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
@@ -31,7 +32,7 @@ from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Strategy
 from mapproof.stateful_tests.explorer.watchdog import Stalled
 from mapproof.stateful_tests.scenarios import Scenario, scenarios
-from mapproof.stateful_tests.shrink import bounded_search, fewest_switches
+from mapproof.stateful_tests.shrink import simplest
 from mapproof.stateful_tests.targets import target_of
 from mapproof.stateful_tests.trace import tell
 
@@ -44,11 +45,11 @@ more with each round."""
 
 SCENARIOS_A_ROUND = 60
 
-SHRINKING_RUNS = 4_000
-"""Shrinking stops after so many runs, a count and not a time, so that a seed gives one counterexample."""
+SHRINKING_STEPS = 300_000
+"""Shrinking stops after so many steps, a count and not a time, so that a seed gives one counterexample."""
 
-BOUNDED_RUNS = 500
-"""Runs of the search that looks for a smaller scenario's failure, at each number of preemptions."""
+STEPS_OF_A_CALL = 20
+"""What an operation of client 0, whose steps are not counted, is taken to cost."""
 
 
 class MapIsWrong(AssertionError):
@@ -162,7 +163,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def _account(lab: Laboratory, scenario: Scenario, execution: Execution) -> Counterexample:
-    smallest = fewest_switches(lab, scenario, execution)
+    smallest = simplest(lab, scenario, execution)
     return Counterexample(scenario, smallest, tell(lab, scenario, smallest))
 
 
@@ -181,10 +182,9 @@ class _Campaign:
     tally: Tally = field(default_factory=Tally)
     _failures: dict[Scenario, Execution] = field(default_factory=dict)
     _smallest: Scenario | None = None
-    _preemptions: int = 2
     _trouble: BaseException | None = None
     _rounds: int = 0
-    _shrinking_runs: int = 0
+    _shrinking_steps: int = 0
     _schedules: set[int] = field(default_factory=set)
 
     def search(self) -> tuple[Scenario, Execution] | None:
@@ -273,16 +273,19 @@ class _Campaign:
         self.tally.distinct = len(self._schedules)
 
     def _search_smaller(self, scenario: Scenario) -> Execution | None:
-        """While shrinking: the first failure in order of preemptions, as far as the budget of runs goes; never
-        with more of them than the smallest failure so far."""
-        for bound in range(self._preemptions + 1):
-            left = SHRINKING_RUNS - self._shrinking_runs
-            if left <= 0:
+        """While shrinking: the first failure, the simplest schedules first."""
+        alone = STEPS_OF_A_CALL * (len(scenario.setup) + len(scenario.observers))
+        for strategy in chain(
+            _begun(PreemptionBound(0), MOST_RUNS),
+            _begun(PreemptionBound(1), MOST_RUNS),
+            _begun(Pct(0), MOST_RUNS // 2),
+            _begun(RandomWalk(0), MOST_RUNS // 2),
+        ):
+            if self._shrinking_steps > SHRINKING_STEPS:
                 return None
-            execution, runs = bounded_search(self.lab, scenario, bound, min(left, BOUNDED_RUNS))
-            self._shrinking_runs += runs
-            if execution is not None:
-                self._preemptions = bound
+            execution = self.lab.run(scenario, strategy)
+            self._shrinking_steps += execution.steps + alone
+            if execution.failure is not None:
                 return execution
         return None
 

@@ -66,10 +66,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One run: `failure` is None when nothing was wrong, `undecided` when the checker ran out of its bound."""
+    """One run: `failure` is None when nothing was wrong, `undecided` when the checker ran out of its bound.
+
+    `steps` are those of the threads that ran at once.
+    """
 
     history: History
     schedule: Schedule
+    steps: int
     failure: Failure | None
     undecided: bool = False
 
@@ -118,6 +122,10 @@ class Laboratory:
         self._simulation = Simulation(instrument)
         self._judged: dict[Any, Failure | Unknown | None] = {}
         self._judged_scenario: Scenario | None = None
+        self._schedule = Schedule()
+        self._steps = 0
+        self._alone = False
+        self._stepping = False
 
     def watch(self, watcher: Watcher | None, announce: Announce | None) -> None:
         """Be told every step and every call of the following runs."""
@@ -126,25 +134,37 @@ class Laboratory:
 
     def run(self, scenario: Scenario, strategy: Strategy) -> Execution:
         """One run. Raises Stalled, UnsupportedTarget, NondeterministicTarget when nothing can be said."""
+        try:
+            return self._run(scenario, strategy)
+        except Stalled:
+            if self._stepping or not self._alone:
+                raise
+        # Client 0 ran alone, without counting steps, and did not end; count them this time.
+        self._stepping = True
+        replay = Replay(self._schedule)
+        replay.begin()
+        return self._run(scenario, replay)
+
+    def _run(self, scenario: Scenario, strategy: Strategy) -> Execution:
+        self._schedule = Schedule()
+        self._steps = 0
         recording = _Recording()
         target = self.target.factory()
         clients = {i: thread for i, thread in enumerate(scenario.threads, 1) if thread}
         ending = self._phase({0: scenario.setup}, target, recording, Replay(Schedule()))
-        schedule = Schedule()
         if ending is None and clients:
             ending = self._phase(clients, target, recording, strategy)
-            schedule = self._schedule
         if ending is None:
             ending = self._phase({0: scenario.observers}, target, recording, Replay(Schedule()))
         if ending is None:
             self._check_invariants(target, recording)
         history = History(tuple(recording.operations))
         if recording.failure is not None:
-            return Execution(history, schedule, recording.failure)
+            return Execution(history, self._schedule, self._steps, recording.failure)
         judged = self._judge(scenario, history)
         if isinstance(judged, Unknown):
-            return Execution(history, schedule, None, undecided=True)
-        return Execution(history, schedule, judged)
+            return Execution(history, self._schedule, self._steps, None, undecided=True)
+        return Execution(history, self._schedule, self._steps, judged)
 
     def _phase(
         self, clients: dict[int, tuple[Call, ...]], target: Any, recording: _Recording, strategy: Strategy
@@ -153,9 +173,12 @@ class Laboratory:
         if not any(clients.values()):
             return None
         tasks = {client: _Client(self, client, calls, target, recording) for client, calls in clients.items()}
+        self._alone = 0 in clients
         with watchdog():
-            ending = self._simulation.run(tasks, strategy)
-        self._schedule = ending.schedule
+            ending = self._simulation.run(tasks, strategy, stops=self._stepping or not self._alone)
+        if not self._alone:
+            self._schedule = ending.schedule
+            self._steps = ending.steps
         if ending.outcome is Outcome.DEADLOCK:
             recording.fail(FailureKind.DEADLOCK, describe_deadlock(ending.waits))
         elif ending.outcome is Outcome.ENDLESS:

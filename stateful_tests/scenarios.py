@@ -69,10 +69,19 @@ _SIMPLEST_FIRST = (
 )
 """Hypothesis shrinks a choice towards the front."""
 
+_LOOK_THEN_ACT = frozenset(
+    {Op.LOAD_OR_STORE, Op.LOAD_AND_DELETE, Op.SWAP, Op.COMPARE_AND_SWAP, Op.COMPARE_AND_DELETE}
+)
+
 LARGEST_FILL = 40
 """Enough to bring a hash table of 32 or 64 slots to the brink of a resize."""
 
-_TWINS = (False, False, True)
+KEYS = LARGEST_FILL + 10
+"""How many keys a target must have for scenarios to be drawn."""
+
+_KINDS = ("mixed", "mixed", "twins", "crowd")
+"""What the threads do: operations on one or two keys; all the same, for an operation that races with itself; or
+each inserts keys of its own, for a map that grows meanwhile."""
 
 _FILLS = (0, 0, 0, 3, 3, 3, 12, 12, LARGEST_FILL)
 """How full the map is at the start, at most: mostly hardly at all, for that is where runs are cheap."""
@@ -82,31 +91,45 @@ _FILLS = (0, 0, 0, 3, 3, 3, 12, 12, LARGEST_FILL)
 def scenarios(
     draw: st.DrawFn, adapter: Adapter, keys: Sequence[Any], max_threads: int = 3, max_operations: int = 3
 ) -> Scenario:
-    """Scenarios for a map with that adapter. `keys` are at least LARGEST_FILL + 2 keys that it accepts."""
+    """Scenarios for a map with that adapter. `keys` are the KEYS keys that it accepts."""
     fill = draw(st.integers(0, draw(st.sampled_from(_FILLS))))
-    near = sorted({0, max(fill - 1, 0), fill, fill + 1})
-    contended = sorted(draw(st.sets(st.sampled_from(near), min_size=1, max_size=2)))
+    contended = sorted(
+        draw(st.sets(st.sampled_from(sorted({0, max(fill - 1, 0), fill, fill + 1})), min_size=1, max_size=2))
+    )
     drafts = st.lists(_drafts(adapter, contended), min_size=1, max_size=max_operations)
     warming = draw(st.lists(_drafts(adapter, contended), max_size=max_operations + 1))
     count = draw(st.sampled_from([2] * 3 + [max_threads]))
-    # Twins: every thread runs the same program, for an operation that races with itself.
-    threads = (
-        [draw(drafts)] * count if draw(st.sampled_from(_TWINS)) else [draw(drafts) for _ in range(count)]
-    )
+    match draw(st.sampled_from(_KINDS)):
+        case "twins":
+            threads = [draw(drafts)] * count
+        case "crowd" if _inserting(adapter):
+            threads = [
+                draw(_crowd(adapter, range(fill + i, len(keys), count), max_operations)) for i in range(count)
+            ]
+        case _:
+            threads = [draw(drafts) for _ in range(count)]
     filling = [_Draft(Op.STORE, key, 0, 0) for key in range(fill)] if Op.STORE in adapter.forms else []
-    return build(adapter, keys, [filling + warming, *threads], near)
+    asked = {0, max(fill - 1, 0), fill, fill + 1, *(draft.key for thread in threads for draft in thread)}
+    return build(adapter, keys, [filling + warming, *threads], sorted(asked))
 
 
-def _drafts(adapter: Adapter, touched: Sequence[int]) -> st.SearchStrategy[_Draft]:
-    ways = [
-        (op, form) for op in _SIMPLEST_FIRST if op in adapter.forms for form in range(len(adapter.forms[op]))
-    ]
-    return st.builds(
-        lambda way, key, old: _Draft(way[0], key, way[1], old),
-        st.sampled_from(ways),
-        st.sampled_from(touched),
-        st.integers(0, 3),
-    )
+def _inserting(adapter: Adapter) -> list[Op]:
+    return [op for op in (Op.STORE, Op.LOAD_OR_STORE, Op.SWAP) if op in adapter.forms]
+
+
+def _crowd(adapter: Adapter, own_keys: Sequence[int], most: int) -> st.SearchStrategy[list[_Draft]]:
+    """One thread's insertions, each of a key that no other thread touches."""
+    ops = st.lists(st.sampled_from(_inserting(adapter)), min_size=1, max_size=most)
+    return ops.map(lambda drawn: [_Draft(op, key, 0, 0) for op, key in zip(drawn, own_keys, strict=False)])
+
+
+@st.composite
+def _drafts(draw: st.DrawFn, adapter: Adapter, contended: Sequence[int]) -> _Draft:
+    """One call. Operations that look and then act come twice as often as the others."""
+    ops = [op for op in _SIMPLEST_FIRST if op in adapter.forms]
+    op = draw(st.sampled_from([*ops, *(op for op in ops if op in _LOOK_THEN_ACT)]))
+    form = draw(st.integers(0, len(adapter.forms[op]) - 1))
+    return _Draft(op, draw(st.sampled_from(contended)), form, draw(st.integers(0, 3)))
 
 
 def build(

@@ -1,4 +1,4 @@
-"""Makes a failing schedule small: first as few preemptions as a search can show, then as few switches.
+"""Makes a failing schedule small: as few preemptions as a search can show, then as few switches.
 
 The idea: the bounded search runs schedules in order of preemptions, so the first failure it meets has the fewest.
 Where that search is too large, single switches are removed as long as the run still fails.
@@ -12,19 +12,22 @@ from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Schedule
 from mapproof.stateful_tests.scenarios import Scenario
 
+MOST_PREEMPTIONS = 2
+RUNS = 600
+"""The bounded search runs so many schedules, at most, with each number of preemptions."""
 
-def bounded_search(
-    laboratory: Laboratory, scenario: Scenario, bound: int, limit: int
-) -> tuple[Execution | None, int]:
-    """The first failure within so many preemptions, and the number of runs; at most `limit` runs."""
-    strategy = PreemptionBound(bound)
-    runs = 0
-    while runs < limit and strategy.begin():
-        execution = laboratory.run(scenario, strategy)
-        runs += 1
-        if execution.failure is not None:
-            return execution, runs
-    return None, runs
+
+def simplest(laboratory: Laboratory, scenario: Scenario, execution: Execution) -> Execution:
+    """A failing run of the scenario with as few preemptions, or else switches, as could be found."""
+    for bound in range(MOST_PREEMPTIONS + 1):
+        strategy = PreemptionBound(bound)
+        for _ in range(RUNS):
+            if not strategy.begin():
+                break
+            tried = laboratory.run(scenario, strategy)
+            if tried.failure is not None:
+                return fewest_switches(laboratory, scenario, tried)
+    return fewest_switches(laboratory, scenario, execution)
 
 
 def fewest_switches(laboratory: Laboratory, scenario: Scenario, execution: Execution) -> Execution:

@@ -24,7 +24,7 @@ from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.simulation import Simulation
 from mapproof.stateful_tests.explorer.strategy import Schedule
 from mapproof.stateful_tests.explorer.watchdog import watchdog
-from mapproof.stateful_tests.scenarios import LARGEST_FILL
+from mapproof.stateful_tests.scenarios import KEYS
 
 _NOT_OFFERED = (TypeError, AttributeError, NotImplementedError)
 
@@ -140,7 +140,7 @@ def _probe(factory: Callable[[], Any], adapter: Adapter) -> tuple[Adapter, tuple
 
 def _accepted_keys(factory: Callable[[], Any], adapter: Adapter) -> tuple[Any, ...]:
     """Whole numbers if the map takes them (their hashes are the same in every process), else text."""
-    numbers: tuple[Any, ...] = tuple(range(LARGEST_FILL + 2))
+    numbers: tuple[Any, ...] = tuple(range(KEYS))
     if Op.STORE not in adapter.forms or _refusal(factory, adapter, Op.STORE, 0, numbers[0]) is None:
         return numbers
     return tuple(f"k{i}" for i in numbers)

@@ -170,15 +170,22 @@ class Simulation:
     # -- what a caller does
 
     def run(
-        self, tasks: Mapping[int, Callable[[], None]], strategy: Strategy, max_steps: int = MAX_STEPS
+        self,
+        tasks: Mapping[int, Callable[[], None]],
+        strategy: Strategy,
+        max_steps: int = MAX_STEPS,
+        *,
+        stops: bool = True,
     ) -> Ending:
         """Run the tasks, keyed by thread number, to their end, to a deadlock or to the step bound.
+
+        Without `stops`, instructions are no steps: a single task runs at full speed, and without a bound.
 
         Raises what a task raised, and NondeterministicTarget if the strategy finds its decisions changed.
         """
         self._begin(tasks, strategy, max_steps)
         # No library code in here: its file may be one of those whose instructions are switch points.
-        self._switch_on()
+        self._switch_on(stops)
         try:
             self.instrument.enter(self._dispatch)
             ending = self._ending()
@@ -255,13 +262,13 @@ class Simulation:
         self._steps = self._streak = self._decisions = 0
         self._switches: list[tuple[int, int]] = []
 
-    def _switch_on(self) -> None:
+    def _switch_on(self, stops: bool) -> None:
         self._threads = list(self._live)
         for thread in self._threads:
             thread.greenlet.parent = self._hub
         self._active = True
         _pool.active = self
-        self.instrument.watch(self._place)
+        self.instrument.watch(self._place if stops or self.watcher is not None else None)
 
     def _switch_off(self) -> None:
         self.instrument.watch(None)

@@ -1,4 +1,4 @@
-"""How reliably the kit tells broken maps from right ones: `python benchmarks/zoo.py [KIND [BUDGET [SEEDS [NAME...]]]]`.
+"""How reliably the kit tells broken maps from right ones: `python benchmarks/detection.py [KIND [BUDGET [SEEDS [NAME...]]]]`.
 
 KIND is `broken` or `correct`. A broken map is checked with SEEDS seeds (20), each time for at most BUDGET seconds
 (10); a correct one once, for BUDGET seconds (60). Exits 1 if a broken map was missed or a right one accused.
