@@ -103,16 +103,19 @@ def _history(factory: Callable[[], Any], seed: int) -> Evidence:
     started = time.perf_counter()
     adapter = adapter_for(factory())
     history = record(factory, adapter, clients=CLIENTS, operations=OPERATIONS_A_CLIENT, keys=8, seed=seed)
+    raised = [operation for operation in history.operations if operation.error is not None]
     answer = check(history)
-    account: str | None = None
+    verdict, account = answer.verdict, "\n".join(f"client {op.client}  {op}" for op in raised) or None
     match answer:
         case Violation(core=core, explanation=explanation):
             account = "\n".join([explanation, *(f"  client {op.client}  {op}" for op in core)])
-        case Linearizable() | Unknown():
+        case Linearizable() | Unknown() if raised:
+            verdict = Verdict.FAILED
+        case _:
             pass
     scope = f"one run: {CLIENTS} real threads, {len(history.operations):,} operations on 8 keys"
     name = f"{factory.__name__}: real threads"
-    return Evidence(name, Kind.HISTORY, answer.verdict, scope, time.perf_counter() - started, account)
+    return Evidence(name, Kind.HISTORY, verdict, scope, time.perf_counter() - started, account)
 
 
 # -- the proofs
