@@ -30,6 +30,8 @@ place of traced code, or whatever was given to `stop_before`."""
 MAX_STEPS = 50_000
 FAIR_STREAK = 2_000
 """After so many steps of one thread the others get a turn, so that waiting in a loop is not mistaken for a hang."""
+CHOSEN_TURNS = 8
+"""So often the strategy says who gets the turn that a thread was made to give; then they take turns."""
 
 
 class Abort(BaseException):
@@ -99,7 +101,18 @@ class _Thread:
     """A simulated thread. Its greenlet outlives the task: it parks and waits for the next one, because a
     greenlet that was started inside a trace callback must never end (see `opcode_events`)."""
 
-    __slots__ = ("doing", "greenlet", "number", "ready", "running", "simulation", "started", "task", "timed")
+    __slots__ = (
+        "doing",
+        "greenlet",
+        "number",
+        "ready",
+        "running",
+        "simulation",
+        "started",
+        "task",
+        "timed",
+        "turn",
+    )
 
     def __init__(self) -> None:
         self.greenlet = greenlet(self._loop)
@@ -113,6 +126,7 @@ class _Thread:
         self.running = False
         self.ready: Ready | None = None
         self.timed = False
+        self.turn = 0
         self.doing: Any = None
 
     def is_enabled(self) -> bool:
@@ -259,7 +273,7 @@ class Simulation:
         self._unwinding = False
         self._error = None
         self._outcome = Outcome.FINISHED
-        self._steps = self._streak = self._decisions = 0
+        self._steps = self._streak = self._decisions = self._turns = self._given_way = 0
         self._switches: list[tuple[int, int]] = []
 
     def _switch_on(self, stops: bool) -> None:
@@ -324,11 +338,18 @@ class Simulation:
         if not enabled:
             enabled = [thread for thread in live if thread.timed]
         if me is not None and self._streak > FAIR_STREAK and len(enabled) > 1:
-            enabled = [thread for thread in enabled if thread is not me]
+            enabled = self._after_giving_way(me, enabled)
         if len(enabled) <= 1:
             return enabled[0] if enabled else None
         current = me.number if me in enabled else None
         return self._ask(current, enabled)
+
+    def _after_giving_way(self, me: _Thread, enabled: list[_Thread]) -> list[_Thread]:
+        """The strategy chooses a few times; then whoever ran longest ago, lest threads that wait in a loop hand
+        the turn to each other and keep the one that they wait for from running."""
+        others = [thread for thread in enabled if thread is not me]
+        self._given_way += 1
+        return others if self._given_way <= CHOSEN_TURNS else [min(others, key=lambda thread: thread.turn)]
 
     def _ask(self, current: int | None, enabled: list[_Thread]) -> _Thread | None:
         numbers = [thread.number for thread in enabled]
@@ -345,6 +366,8 @@ class Simulation:
     def _switch_to(self, thread: _Thread) -> None:
         self._current = thread
         self._streak = 0
+        self._turns += 1
+        thread.turn = self._turns
         if thread.started:
             thread.greenlet.switch()
         else:
