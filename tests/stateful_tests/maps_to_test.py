@@ -1,0 +1,224 @@
+"""Maps that the tests of this room drive: right, wrong, and unlike a map. Under test as somebody's code would be."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from threading import Lock
+from typing import Any
+
+from mapproof.spec.claims import Claims, Contract
+
+_HIDDEN = [threading.Lock()]
+
+
+class BehindHiddenLocks(dict):  # type: ignore[type-arg]
+    """Its locks were made at import and stand in a list, where nobody looks for them."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        with _HIDDEN[0]:
+            super().__setitem__(key, value)
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        with _HIDDEN[0]:
+            return super().setdefault(key, default)
+
+
+class CheckThenAct(dict):  # type: ignore[type-arg]
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+
+class GoLike:
+    """Only the two operations that make a Go-like map."""
+
+    def __init__(self) -> None:
+        self._d: dict[Any, Any] = {}
+
+    def load(self, key: Any) -> Any:
+        return (self._d[key], True) if key in self._d else (None, False)
+
+    def store(self, key: Any, value: Any) -> None:
+        self._d[key] = value
+
+
+class GoLikeWithLen(GoLike):
+    claims = Claims(len=Contract.ATOMIC)
+
+    def __len__(self) -> int:
+        return len(self._d)
+
+
+class Both(GoLike):
+    """Go-like and dict-like: the former has more to say."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._d[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._d[key] = value
+
+
+class SmallDict:
+    """A dict-like map that refuses some forms, each in its own way."""
+
+    def __init__(self) -> None:
+        self._d: dict[Any, Any] = {}
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._d[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._d[key] = value
+
+    def get(self, key: Any) -> Any:
+        return self._d.get(key)
+
+    def pop(self, key: Any) -> Any:
+        return self._d.pop(key)
+
+    def clear(self) -> None:
+        raise NotImplementedError("never")
+
+    items = None
+
+
+class TextKeys(dict):  # type: ignore[type-arg]
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if not isinstance(key, str):
+            raise TypeError("keys are text")
+        super().__setitem__(key, value)
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        if not isinstance(key, str):
+            raise TypeError("keys are text")
+        return super().setdefault(key, default)
+
+
+class ManagedLock:
+    """Its lock is taken by a decorated method: a function of contextlib's file."""
+
+    def __init__(self) -> None:
+        self._lock, self._d = Lock(), dict[Any, Any]()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        with self._lock:
+            yield
+
+    def __getitem__(self, key: Any) -> Any:
+        with self.locked():
+            return self._d[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        with self.locked():
+            self._d[key] = value
+
+
+class NoMap:
+    pass
+
+
+class ReadOnly:
+    def __getitem__(self, key: Any) -> Any:
+        raise KeyError(key)
+
+
+class AcceptsNothing:
+    def __getitem__(self, key: Any, more: Any) -> Any: ...
+
+    def __setitem__(self, key: Any) -> None: ...  # type: ignore[empty-body]
+
+
+class StartsAThread(dict):  # type: ignore[type-arg]
+    def __setitem__(self, key: Any, value: Any) -> None:
+        threading.Thread(target=super().__setitem__, args=(key, value)).start()
+
+
+class Unmakeable(dict):  # type: ignore[type-arg]
+    def __init__(self) -> None:
+        raise OSError("no disk")
+
+
+class WrongAlone(dict):  # type: ignore[type-arg]
+    """Wrong without any concurrency: it forgets its third key."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if len(self) < 2 or key in self:
+            super().__setitem__(key, value)
+
+
+class Aged:
+    """Two locks in opposite orders."""
+
+    def __init__(self) -> None:
+        self.data, self.ages = Lock(), Lock()
+        self._d: dict[Any, Any] = {}
+
+    def __getitem__(self, key: Any) -> Any:
+        with self.data, self.ages:
+            return self._d[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        with self.ages, self.data:
+            self._d[key] = value
+
+
+class LeakyOnce:
+    """Never gives its lock back."""
+
+    def __init__(self) -> None:
+        self._lock, self._d = Lock(), dict[Any, Any]()
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._d[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._lock.acquire()
+        self._d[key] = value
+
+
+class Raises(dict):  # type: ignore[type-arg]
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        elif self[key] != default:
+            raise ValueError("two values")
+        return self[key]
+
+
+class AnswersText(dict):  # type: ignore[type-arg]
+    def __len__(self) -> int:
+        return 0
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get(key, default)
+
+    def items(self) -> Any:
+        return ["ab c"]
+
+
+class Invariant(CheckThenAct):
+    def check_invariants(self) -> None:
+        assert dict.__len__(self) < 2, "two keys are one too many"
+
+
+class WaitsWithTheLock:
+    """A deadlock in which one thread waits on a condition, another one has the condition's lock."""
+
+    def __init__(self) -> None:
+        self._changed, self._other = threading.Condition(), threading.Condition()
+        self._d: dict[Any, Any] = {}
+
+    def __getitem__(self, key: Any) -> Any:
+        with self._changed:
+            self._changed.wait()
+        return self._d[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        with self._changed, self._other:
+            self._other.wait()
+        self._d[key] = value

@@ -1,0 +1,272 @@
+"""The scheduler: how executions end, and that nothing of one leaks into the next."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import little_programs as programs
+import pytest
+from exploring import explore, once, outcomes
+
+from mapproof.impl.sync import Access, Atomic, Mutex, watched_by
+from mapproof.stateful_tests.explorer import simulation as module
+from mapproof.stateful_tests.explorer.pct import Pct
+from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
+from mapproof.stateful_tests.explorer.replay import Replay
+from mapproof.stateful_tests.explorer.simulation import (
+    FAIR_STREAK,
+    HookOnly,
+    Outcome,
+    Simulation,
+    Wait,
+    active,
+)
+from mapproof.stateful_tests.explorer.strategy import Schedule, Strategy
+
+FILES = [programs.FILE]
+modes = pytest.mark.parametrize("files", [[], [*FILES, __file__]], ids=["hook", "opcodes"])
+
+
+def plainest() -> Replay:
+    return Replay(Schedule())
+
+
+def opposite_mutexes() -> Any:
+    first, second = Mutex("first"), Mutex("second")
+
+    def task(one: Mutex, other: Mutex) -> Callable[[], None]:
+        def run() -> None:
+            with one, other:
+                pass
+
+        return run
+
+    return [task(first, second), task(second, first)], lambda: (first.locked(), second.locked())
+
+
+@modes
+def test_a_deadlock_names_what_each_waits_for_and_who_has_it(files: list[str]) -> None:
+    found = [ending for ending, _ in explore(opposite_mutexes, PreemptionBound(1), files=files)]
+    deadlocks = {ending.waits for ending in found if ending.outcome is Outcome.DEADLOCK}
+    assert deadlocks == {(Wait(1, "second", Access.LOCK, 2), Wait(2, "first", Access.LOCK, 1))}
+    assert all(ending.waits == () for ending in found if ending.outcome is Outcome.FINISHED)
+    assert Outcome.ENDLESS not in {ending.outcome for ending in found}
+
+
+def test_a_lock_that_was_never_released_names_the_thread_that_ended() -> None:
+    def program() -> Any:
+        mutex = Mutex("mu")
+        return [mutex.lock, mutex.lock], lambda: None
+
+    ending, _ = once(program, plainest())
+    assert ending.outcome is Outcome.DEADLOCK
+    assert ending.waits == (Wait(2, "mu", Access.LOCK, 1),)
+
+
+def test_a_lock_taken_twice_is_a_deadlock_of_one() -> None:
+    def program() -> Any:
+        mutex = Mutex("mu")
+
+        def twice() -> None:
+            mutex.lock()
+            mutex.lock()
+
+        return [twice], lambda: None
+
+    ending, _ = once(program, plainest())
+    assert (ending.outcome, ending.waits) == (Outcome.DEADLOCK, (Wait(1, "mu", Access.LOCK, 1),))
+
+
+@modes
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_program_that_never_ends_reaches_the_step_bound(threads: int, files: list[str]) -> None:
+    def program() -> Any:
+        flag = Atomic(False)
+
+        def spin() -> None:
+            while not flag.load():
+                pass
+
+        return [spin] * threads, lambda: None
+
+    ending, _ = once(program, plainest(), files=files, max_steps=3 * FAIR_STREAK)
+    assert ending.outcome is Outcome.ENDLESS
+    assert ending.steps == 3 * FAIR_STREAK + 1
+
+
+class Stubborn:
+    """As unfair as a strategy can be: whoever ran goes on, and else the highest number."""
+
+    def begin(self) -> bool:
+        return True
+
+    def choose(self, current: int | None, enabled: Any) -> int:
+        return enabled[-1] if current is None else current
+
+
+def some_who_wait_in_a_loop(count: int) -> Any:
+    flag = Atomic(False)
+
+    def wait() -> None:
+        while not flag.load():
+            pass
+
+    return [*[wait] * count, lambda: flag.store(True)], flag.peek
+
+
+def one_who_waits_in_a_loop() -> Any:
+    return some_who_wait_in_a_loop(1)
+
+
+def two_who_wait_in_a_loop() -> Any:
+    return some_who_wait_in_a_loop(2)
+
+
+@modes
+@pytest.mark.parametrize("make", [plainest, Stubborn])
+def test_waiting_in_a_loop_is_no_hang(make: Callable[[], Strategy], files: list[str]) -> None:
+    ending, flag = once(one_who_waits_in_a_loop, make(), files=files)
+    assert (ending.outcome, flag) == (Outcome.FINISHED, True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_who_sleep_in_a_loop_do_not_starve_a_third(seed: int) -> None:
+    def program() -> Any:
+        flag = Atomic(False)
+
+        def wait() -> None:
+            while not flag.load():
+                time.sleep(0.01)
+
+        return [wait, wait, lambda: flag.store(True)], flag.peek
+
+    assert {ending.outcome for ending, _ in explore(program, Pct(seed), runs=20)} == {Outcome.FINISHED}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_who_wait_in_a_loop_do_not_starve_a_third(seed: int) -> None:
+    endings = [ending for ending, _ in explore(two_who_wait_in_a_loop, Pct(seed), runs=20)]
+    assert {ending.outcome for ending in endings} == {Outcome.FINISHED}
+
+
+def test_the_turn_that_a_spinning_thread_must_give_is_no_preemption() -> None:
+    endings = [ending for ending, _ in explore(one_who_waits_in_a_loop, PreemptionBound(0))]
+    assert [ending.outcome for ending in endings] == [Outcome.FINISHED] * 2
+    assert endings[0].steps > FAIR_STREAK
+
+
+@modes
+def test_an_error_of_a_task_is_raised_and_unwinds_the_others(files: list[str]) -> None:
+    unwound = []
+
+    def program() -> Any:
+        mutex = Mutex("mu")
+
+        def waits() -> None:
+            mutex.lock()
+            try:
+                mutex.lock()
+            finally:
+                unwound.append("waits")
+
+        def fails() -> None:
+            raise ZeroDivisionError("on purpose")
+
+        return [waits, fails], lambda: None
+
+    with pytest.raises(ZeroDivisionError, match="on purpose"):
+        once(program, plainest(), files=files)
+    assert unwound == ["waits"]
+    assert active() is None
+    assert once(opposite_mutexes, plainest(), files=files)[0].outcome is Outcome.FINISHED
+
+
+@modes
+def test_giving_up_runs_finally_blocks_that_use_locks_themselves(files: list[str]) -> None:
+    cleaned: list[int] = []
+
+    def program() -> Any:
+        first, second, third = Mutex("first"), Mutex("second"), Mutex("third")
+
+        def task(me: int, one: Mutex, other: Mutex) -> Callable[[], None]:
+            def run() -> None:
+                try:
+                    with one, other:
+                        pass
+                finally:
+                    third.lock()
+                    cleaned.append(me)
+                    third.unlock()
+
+            return run
+
+        return [task(1, first, second), task(2, second, first)], lambda: (first.locked(), second.locked())
+
+    found = [
+        (ending.outcome, locked)
+        for ending, locked in explore(program, PreemptionBound(1), files=files)
+        if ending.outcome is Outcome.DEADLOCK
+    ]
+    assert found
+    assert set(found) == {(Outcome.DEADLOCK, (False, False))}
+    assert set(cleaned) == {1, 2}
+
+
+@modes
+def test_hundreds_of_deadlocks_reuse_the_same_threads(files: list[str]) -> None:
+    def parked() -> int:
+        return max(len(threads) for threads in module._pool.threads.values())
+
+    deadlock = next(
+        ending.schedule
+        for ending, _ in explore(opposite_mutexes, PreemptionBound(1), files=files)
+        if ending.outcome is Outcome.DEADLOCK
+    )
+    before = parked()
+    for _ in range(300):
+        ending, _ = once(opposite_mutexes, Replay(deadlock), files=files)
+        assert ending.outcome is Outcome.DEADLOCK
+    assert parked() <= before + 2
+    assert outcomes(programs.missing_key, files=FILES, bound=2) == {(1, 1), (2, 2), (1, 2)}
+
+
+def test_both_kinds_of_instrument_take_turns() -> None:
+    for _ in range(20):
+        assert len(explore(opposite_mutexes, PreemptionBound(1))) > 2
+        assert outcomes(programs.lost_update, files=FILES, bound=1) == {1, 2}
+
+
+def test_a_simulation_belongs_to_its_os_thread() -> None:
+    found: list[Any] = []
+
+    def work() -> None:
+        found.append(outcomes(programs.lost_update, files=FILES, bound=1))
+        found.append(outcomes(programs.primitives))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(30)
+    assert found == [{1, 2}, outcomes(programs.primitives)]
+
+
+def test_the_watcher_is_told_each_step_and_changes_no_schedule() -> None:
+    steps: list[tuple[int, Any]] = []
+
+    def schedules(watch: bool) -> list[Schedule]:
+        simulation, strategy, found = Simulation(), PreemptionBound(1), []
+        simulation.watcher = (lambda thread, doing: steps.append((thread, doing[1]))) if watch else None
+        with watched_by(simulation):
+            while strategy.begin():
+                tasks, _ = opposite_mutexes()
+                found.append(simulation.run(dict(enumerate(tasks, 1)), strategy).schedule)
+        return found
+
+    assert schedules(watch=True) == schedules(watch=False)
+    assert steps[:4] == [(1, Access.LOCK), (1, Access.LOCK), (1, Access.UNLOCK), (1, Access.UNLOCK)]
+
+
+def test_the_hook_needs_no_place_to_switch() -> None:
+    assert isinstance(Simulation().instrument, HookOnly)

@@ -1,0 +1,11 @@
+"""Code that is not under test: a thread is never switched inside of it."""
+
+from __future__ import annotations
+
+
+class Holder:
+    def __init__(self) -> None:
+        self.v = 0
+
+    def increment(self) -> None:
+        self.v += 1
