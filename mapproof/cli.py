@@ -118,7 +118,7 @@ def check(
     Operations on one key are held to linearizability. len, range and clear are held to a weak contract (no key
     twice, no value never stored, exact once nothing else runs) unless --atomic names them.
     """
-    from mapproof.failures import Request, save
+    from mapproof.failures import Request, keep
     from mapproof.loading import LoadingError
     from mapproof.report import progress
     from mapproof.stateful_tests.conformance import UnsuitableTarget, examine
@@ -135,11 +135,7 @@ def check(
             )
     except (LoadingError, UnsuitableTarget) as error:
         raise BadInput(str(error)) from None
-    evidence = findings.evidence()
-    if findings.counterexample is not None:
-        file = save(request, findings.counterexample, failures)
-        evidence = _with_line(evidence, f"replay: mapproof replay {file}")
-    _finish([evidence], json_file, seed)
+    _finish([keep(request, findings.evidence(), findings.counterexample, failures)], json_file, seed)
 
 
 @main.command(epilog=EXITS)
@@ -163,7 +159,13 @@ def history(file: Path, atomic: tuple[Op, ...] | None, limit: float | None, json
 
 @main.command(epilog=EXITS)
 @click.argument("words", nargs=-1, metavar="[WORD]...")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds for a statement.",
+)
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 @json_option
 def prove(words: tuple[str, ...], timeout: float, quiet: bool, json_file: Path | None) -> None:
@@ -212,11 +214,6 @@ def replay(file: Path, times: int) -> None:
         print(replayed.account, end="\n\n")
     print(replayed.summary())
     sys.exit(1 if replayed.failed else 0)
-
-
-def _with_line(evidence: Evidence, line: str) -> Evidence:
-    account = f"{evidence.counterexample}\n\n{line}"
-    return Evidence(evidence.name, evidence.kind, evidence.verdict, evidence.scope, evidence.seconds, account)
 
 
 def _finish(

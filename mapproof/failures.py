@@ -10,20 +10,21 @@ import hashlib
 import platform
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from mapproof.loading import load_factory
+from mapproof.spec.evidence import Evidence
 from mapproof.spec.operations import Op
-from mapproof.stateful_tests.conformance import Counterexample
 from mapproof.stateful_tests.execution import Execution, Laboratory, Target, laboratory
 from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Schedule
 from mapproof.stateful_tests.scenarios import Scenario
 from mapproof.stateful_tests.targets import target_of
-from mapproof.stateful_tests.trace import tell
+from mapproof.stateful_tests.trace import Counterexample, tell
 
 
 class FailureFileError(ValueError):
@@ -58,6 +59,9 @@ class FailureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _FORMAT = 1
 
+DIRECTORY = Path(".mapproof")
+"""Where failures are kept unless a user says otherwise."""
+
 
 def save(request: Request, counterexample: Counterexample, directory: Path) -> Path:
     """Write the failure below `directory`, or where temporary files go if that cannot be written."""
@@ -80,6 +84,16 @@ def save(request: Request, counterexample: Counterexample, directory: Path) -> P
         return _write(directory / file, text)
     except OSError:
         return _write(Path(tempfile.gettempdir()) / file, text)
+
+
+def keep(
+    request: Request, evidence: Evidence, counterexample: Counterexample | None, directory: Path
+) -> Evidence:
+    """The evidence, its counterexample saved and followed by the line that replays it."""
+    if counterexample is None:
+        return evidence
+    line = f"replay: mapproof replay {save(request, counterexample, directory)}"
+    return replace(evidence, counterexample=f"{evidence.counterexample}\n\n{line}")
 
 
 def _write(path: Path, text: bytes) -> Path:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis import seed as hypothesis_seed
 from hypothesis.stateful import run_state_machine_as_test
 
+from mapproof.failures import DIRECTORY, Request, keep
 from mapproof.impl.rwmutex_map import RWMutexMap
 from mapproof.impl.sync_map import SyncMap
 from mapproof.spec.evidence import Evidence, Kind, Verdict
@@ -27,6 +29,7 @@ from mapproof.spec.linearizability import Linearizable, Unknown, Violation, chec
 from mapproof.stateful_tests.adapters import adapter_for
 from mapproof.stateful_tests.catalogue import explorations
 from mapproof.stateful_tests.conformance import examine
+from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.machines import machine_for
 from mapproof.stateful_tests.real_threads import record
 from mapproof.stateful_tests.targets import target_of
@@ -55,17 +58,28 @@ def verify(seed: int, progress: Callable[[str], None]) -> list[Evidence]:
 
 def _jobs(seed: int) -> Iterator[tuple[str, Callable[[], Evidence]]]:
     for exploration in explorations():
-        yield exploration.name, exploration.run
+        yield exploration.name, partial(_exploration, exploration)
     for factory in REFERENCE_MAPS:
         name = factory.__name__
-        yield f"{name}: generated scenarios", lambda factory=factory: _campaign(factory, seed)  # type: ignore[misc]
-        yield f"{name}: sequential programs", lambda factory=factory: _programs(factory, seed)  # type: ignore[misc]
-        yield f"{name}: real threads", lambda factory=factory: _history(factory, seed)  # type: ignore[misc]
+        yield f"{name}: generated scenarios", partial(_campaign, factory, seed)
+        yield f"{name}: sequential programs", partial(_programs, factory, seed)
+        yield f"{name}: real threads", partial(_history, factory, seed)
+
+
+def _exploration(exploration: Exhaustion) -> Evidence:
+    explored = exploration.run()
+    request = _request(exploration.target.factory)
+    return keep(request, explored.evidence(), explored.counterexample, DIRECTORY)
 
 
 def _campaign(factory: Callable[[], Any], seed: int) -> Evidence:
-    name = f"{factory.__name__}: generated scenarios"
-    return examine(target_of(factory, name), budget=CAMPAIGN_SECONDS, seed=seed).evidence()
+    target = target_of(factory, f"{factory.__name__}: generated scenarios")
+    findings = examine(target, budget=CAMPAIGN_SECONDS, seed=seed)
+    return keep(_request(factory), findings.evidence(), findings.counterexample, DIRECTORY)
+
+
+def _request(factory: Callable[[], Any]) -> Request:
+    return Request(f"{factory.__module__}:{factory.__qualname__}")
 
 
 def _programs(factory: Callable[[], Any], seed: int) -> Evidence:

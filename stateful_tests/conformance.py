@@ -34,7 +34,7 @@ from mapproof.stateful_tests.explorer.watchdog import Stalled
 from mapproof.stateful_tests.scenarios import Scenario, scenarios
 from mapproof.stateful_tests.shrink import simplest
 from mapproof.stateful_tests.targets import target_of
-from mapproof.stateful_tests.trace import tell
+from mapproof.stateful_tests.trace import Counterexample, counterexample
 
 __all__ = ["Counterexample", "Findings", "MapIsWrong", "UnsuitableTarget", "check_map", "examine"]
 
@@ -54,15 +54,6 @@ STEPS_OF_A_CALL = 20
 
 class MapIsWrong(AssertionError):
     """A map failed its check; the text is the counterexample."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counterexample:
-    """A failing scenario, its run, and the account of it for people."""
-
-    scenario: Scenario
-    execution: Execution
-    account: str
 
 
 @dataclass(slots=True)
@@ -152,10 +143,10 @@ def examine(
         campaign = _Campaign(lab, started + budget, seed, progress)
         try:
             found = campaign.search()
-            counterexample = None if found is None else _account(lab, *found)
+            failing = None if found is None else _account(lab, *found)
         except (Stalled, UnsupportedTarget, NondeterministicTarget) as trouble:
             return Findings(target, campaign.tally, time.perf_counter() - started, trouble=_one_line(trouble))
-    return Findings(target, campaign.tally, time.perf_counter() - started, counterexample)
+    return Findings(target, campaign.tally, time.perf_counter() - started, failing)
 
 
 def _one_line(error: BaseException) -> str:
@@ -164,7 +155,7 @@ def _one_line(error: BaseException) -> str:
 
 def _account(lab: Laboratory, scenario: Scenario, execution: Execution) -> Counterexample:
     smallest = simplest(lab, scenario, execution)
-    return Counterexample(scenario, smallest, tell(lab, scenario, smallest))
+    return counterexample(lab, scenario, smallest)
 
 
 class _Found(Exception):

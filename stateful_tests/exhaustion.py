@@ -12,7 +12,23 @@ from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget
 from mapproof.stateful_tests.explorer.watchdog import Stalled
 from mapproof.stateful_tests.scenarios import Scenario
-from mapproof.stateful_tests.trace import tell
+from mapproof.stateful_tests.trace import Counterexample, counterexample
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """What came of an exploration."""
+
+    name: str
+    verdict: Verdict
+    scope: str
+    seconds: float
+    counterexample: Counterexample | None = None
+
+    def evidence(self) -> Evidence:
+        """The same as one line of a table."""
+        account = None if self.counterexample is None else self.counterexample.account
+        return Evidence(self.name, Kind.EXPLORATION, self.verdict, self.scope, self.seconds, account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,42 +38,42 @@ class Exhaustion:
     name: str
     target: Target
     scenario: Scenario
-    bound: int = 2
+    bound: int
     limit: int = 100_000
 
-    def run(self) -> Evidence:
-        """EXHAUSTED, FAILED with the account, SAMPLED when the limit came first, INCONCLUSIVE with the reason."""
+    def run(self) -> Explored:
+        """EXHAUSTED, FAILED, SAMPLED when the limit came first, or INCONCLUSIVE with the reason."""
         started = time.perf_counter()
-        runs = 0
-        account: str | None = None
-        strategy = PreemptionBound(self.bound)
-        verdict = Verdict.EXHAUSTED
         try:
-            with laboratory(self.target) as lab:
-                while verdict is Verdict.EXHAUSTED and strategy.begin():
-                    if runs == self.limit:
-                        verdict = Verdict.SAMPLED
-                        break
-                    execution = lab.run(self.scenario, strategy)
-                    runs += 1
-                    if execution.failure is not None:
-                        verdict, account = Verdict.FAILED, tell(lab, self.scenario, execution)
-                    elif execution.undecided:
-                        verdict = Verdict.INCONCLUSIVE
+            verdict, runs, failing = self._search()
         except (Stalled, UnsupportedTarget, NondeterministicTarget) as trouble:
-            return self._evidence(Verdict.INCONCLUSIVE, f"after {runs:,} runs: {trouble}", started, None)
-        return self._evidence(verdict, self._scope(verdict, runs), started, account)
+            return Explored(self.name, Verdict.INCONCLUSIVE, str(trouble), time.perf_counter() - started)
+        scope = f"preemptions <= {self.bound}: {_words(verdict, runs)} of one scenario"
+        return Explored(self.name, verdict, scope, time.perf_counter() - started, failing)
 
-    def _scope(self, verdict: Verdict, runs: int) -> str:
-        bound = f"preemptions <= {self.bound}"
-        match verdict:
-            case Verdict.EXHAUSTED:
-                return f"{bound}: all {runs:,} schedules of one scenario"
-            case Verdict.FAILED:
-                return f"{bound}: schedule {runs:,} of one scenario"
-            case _:
-                return f"{bound}: {runs:,} schedules of one scenario, not all"
+    def _search(self) -> tuple[Verdict, int, Counterexample | None]:
+        """The verdict, the number of runs, and the failure that ended them."""
+        strategy = PreemptionBound(self.bound)
+        runs = undecided = 0
+        with laboratory(self.target) as lab:
+            while strategy.begin():
+                if runs == self.limit:
+                    return Verdict.SAMPLED, runs, None
+                execution = lab.run(self.scenario, strategy)
+                runs += 1
+                undecided += execution.undecided
+                if execution.failure is not None:
+                    return Verdict.FAILED, runs, counterexample(lab, self.scenario, execution)
+        return (Verdict.INCONCLUSIVE if undecided else Verdict.EXHAUSTED), runs, None
 
-    def _evidence(self, verdict: Verdict, scope: str, started: float, account: str | None) -> Evidence:
-        seconds = time.perf_counter() - started
-        return Evidence(self.name, Kind.EXPLORATION, verdict, scope, seconds, account)
+
+def _words(verdict: Verdict, runs: int) -> str:
+    match verdict:
+        case Verdict.EXHAUSTED:
+            return f"all {runs:,} schedules"
+        case Verdict.FAILED:
+            return f"schedule {runs:,}"
+        case Verdict.SAMPLED:
+            return f"the first {runs:,} schedules"
+        case _:
+            return f"all {runs:,} schedules, not every history decided,"

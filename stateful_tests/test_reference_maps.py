@@ -52,8 +52,8 @@ def test_drawn_scenarios_in_drawn_schedules_are_linearizable(
 
 @pytest.mark.parametrize("exploration", list(explorations(bound=2)), ids=lambda exploration: exploration.name)
 def test_no_schedule_of_the_catalogue_goes_wrong(exploration: Exhaustion) -> None:
-    evidence = exploration.run()
-    assert evidence.verdict is Verdict.EXHAUSTED, evidence.counterexample or evidence.scope
+    explored = exploration.run()
+    assert explored.verdict is Verdict.EXHAUSTED, explored.evidence()
 
 
 def test_the_map_of_the_command_line(map_class: Callable[[], Any], request: pytest.FixtureRequest) -> None:

@@ -36,6 +36,20 @@ class _Event:
     ends: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """A failing scenario, its run, and the account of it for people."""
+
+    scenario: Scenario
+    execution: Execution
+    account: str
+
+
+def counterexample(laboratory: Laboratory, scenario: Scenario, execution: Execution) -> Counterexample:
+    """A failing run with its account; runs it once more to watch it."""
+    return Counterexample(scenario, execution, tell(laboratory, scenario, execution))
+
+
 def tell(laboratory: Laboratory, scenario: Scenario, execution: Execution) -> str:
     """The whole account of a failing run; runs it once more to watch it."""
     assert execution.failure is not None

@@ -9,6 +9,7 @@ under test that had taken a real one at import (`from threading import Lock`, a 
 from __future__ import annotations
 
 import _thread
+import queue
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ from mapproof.stateful_tests.explorer.simulation import active
 _real_get_ident = threading.get_ident
 _real_current_thread = threading.current_thread
 _real_sleep = time.sleep
+_real_monotonic = time.monotonic
 
 
 class UnsupportedTarget(Exception):
@@ -52,6 +54,7 @@ class Lock:
         if not blocking:
             simulation.before(self, Access.TRY_LOCK)
         elif not simulation.wait_until(self, Access.LOCK, self._is_free, timed=timeout >= 0):
+            simulation.now += timeout
             return False
         if not self._lock.acquire(False):
             return False
@@ -216,6 +219,13 @@ def sleep(seconds: float) -> None:
         simulation.give_way()
 
 
+def monotonic() -> float:
+    """The clock by which `threading` and `queue` tell whether a timeout is over: a wait that gives up takes all of
+    its time, nothing else takes any."""
+    simulation = active()
+    return _real_monotonic() if simulation is None else simulation.now
+
+
 def _refuse_to_start(self: threading.Thread, *args: Any) -> None:
     raise UnsupportedTarget(
         "the code under test starts a thread of its own, which a simulation cannot follow"
@@ -233,10 +243,12 @@ _REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (threading, "local", Local),
     (threading, "get_ident", get_ident),
     (threading, "current_thread", current_thread),
+    (threading, "_time", monotonic),
     (threading.Thread, "start", _refuse_to_start),
     (_thread, "allocate_lock", Lock),
     (_thread, "get_ident", get_ident),
     (time, "sleep", sleep),
+    (queue, "time", monotonic),
 )
 
 _LOCK_TYPES = (type(_allocate_lock()), type(threading.RLock()), threading._RLock)

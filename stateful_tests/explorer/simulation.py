@@ -178,6 +178,7 @@ class Simulation:
     def __init__(self, instrument: Instrument | None = None) -> None:
         self.instrument: Instrument = instrument or HookOnly()
         self.watcher: Watcher | None = None
+        self.now = 0.0
         self._active = False
         self._error: BaseException | None = None
 
@@ -261,6 +262,7 @@ class Simulation:
     # -- the scheduler
 
     def _begin(self, tasks: Mapping[int, Callable[[], None]], strategy: Strategy, max_steps: int) -> None:
+        self.now = 0.0
         self._live: list[_Thread] = []
         parked = _pool.threads[type(self.instrument)]
         for number in sorted(tasks):
