@@ -1,0 +1,89 @@
+"""Drawn scenarios are well formed, and what is drawn is varied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, find, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+
+from mapproof.impl.sync_map import SyncMap
+from mapproof.spec.operations import SIGNATURES, Op
+from mapproof.stateful_tests.adapters import Adapter, adapter_for
+from mapproof.stateful_tests.explorer.strategy import Schedule
+from mapproof.stateful_tests.scenarios import LARGEST_FILL, Scenario, scenarios, schedules
+
+KEYS = tuple(range(LARGEST_FILL + 2))
+ADAPTERS = [adapter_for(SyncMap()), adapter_for({}), adapter_for({}).only(frozenset({Op.LEN, Op.CLEAR}))]
+quick = settings(
+    max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
+
+
+@given(data=st.data(), adapter=st.sampled_from(ADAPTERS))
+@quick
+def test_a_drawn_scenario_is_well_formed(data: Any, adapter: Adapter) -> None:
+    scenario = data.draw(scenarios(adapter, KEYS))
+    assert len(scenario.threads) >= 2
+    assert all(thread for thread in scenario.threads)
+    for call in scenario.calls():
+        signature = SIGNATURES[call.op]
+        assert call.op in adapter.forms
+        assert 0 <= call.form < len(adapter.forms[call.op])
+        assert len(call.args) == len(signature.arguments)
+        assert (call.key in KEYS) if signature.keyed else (call.key is None)
+    assert all(not SIGNATURES[call.op].mutates for call in scenario.observers)
+
+
+@given(data=st.data())
+@quick
+def test_every_value_is_stored_once_and_compares_ask_for_one_of_their_key(data: Any) -> None:
+    scenario = data.draw(scenarios(ADAPTERS[0], KEYS))
+    stores = [
+        (call.key, call.args[-1])
+        for call in scenario.calls()
+        if SIGNATURES[call.op].arguments[-1:] in (("value",), ("new",))
+    ]
+    assert len({value for _, value in stores}) == len(stores)
+    for call in scenario.calls():
+        if SIGNATURES[call.op].arguments[:1] == ("old",):
+            of_its_key = [value for key, value in stores if key == call.key] or [0]
+            assert call.args[0] in of_its_key
+
+
+def has_twins(scenario: Scenario) -> bool:
+    """Every thread runs the same operations, several of them."""
+    shapes = [[(call.op, call.key) for call in thread] for thread in scenario.threads]
+    return len(shapes[0]) > 1 and all(shape == shapes[0] for shape in shapes)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        lambda s: len(s.threads) == 3,
+        lambda s: len({call.key for thread in s.threads for call in thread if call.key is not None}) == 2,
+        lambda s: len(s.setup) >= 32,
+        has_twins,
+        lambda s: any(call.form == 1 for call in s.calls()),
+        lambda s: not s.setup,
+        lambda s: {call.op for call in s.calls()} >= {Op.CLEAR, Op.RANGE},
+    ],
+)
+def test_what_is_wanted_is_drawn(wanted: Any) -> None:
+    drawn = settings(quick, max_examples=2_000)
+    try:
+        find(scenarios(ADAPTERS[1], KEYS), wanted, settings=drawn)
+    except NoSuchExample:
+        pytest.fail("it was never drawn")
+
+
+@given(drawn=schedules(threads=3, longest=50))
+@quick
+def test_drawn_schedules_are_written_and_read(drawn: Schedule) -> None:
+    assert len(drawn.switches) <= 4
+    assert list(drawn.switches) == sorted(set(drawn.switches))
+    assert len({index for index, _ in drawn.switches}) == len(drawn.switches)
+    assert all(0 <= index <= 50 and 1 <= thread <= 3 for index, thread in drawn.switches)
+    assert Schedule.parse(str(drawn)) == drawn
