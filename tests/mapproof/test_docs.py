@@ -1,0 +1,370 @@
+"""The manual says what is true: its commands are run, its tables compared with the code, its links followed.
+
+The idea: what a page shows as a console is run in a copy of `examples/` and must print the same, apart from what
+differs from run to run (seconds, counts of schedules, the name of a failure file). Each reader of a page is also
+shown a page that is wrong, and must find what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mapproof.cli import main
+from mapproof.spec.claims import Contract
+from mapproof.spec.evidence import Verdict, exit_code
+from mapproof.spec.history import History
+from mapproof.spec.linearizability import Linearizable, check
+from mapproof.spec.operations import SIGNATURES, Op
+from mapproof.stateful_tests.adapters import adapter_for
+from mapproof.stateful_tests.explorer import watchdog
+from mapproof.stateful_tests.scenarios import KEYS
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+README = (ROOT / "README.md").read_text()
+JSON_PAGE = (ROOT / "docs" / "json.md").read_text()
+FORMAT_PAGE = (ROOT / "docs" / "history-format.md").read_text()
+
+# -- reading a page
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def prose(page: str) -> str:
+    """The page without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
+
+
+def tables(page: str) -> list[list[list[str]]]:
+    """Each table as rows of cells, the head first, the line of dashes left out."""
+    found = re.findall(r"(?:^\|.*\|$\n?)+", page, re.MULTILINE)
+    return [
+        [
+            [cell.strip() for cell in line.strip("|").split("|")]
+            for line in table.splitlines()
+            if "---" not in line
+        ]
+        for table in found
+    ]
+
+
+def table(page: str, head: str) -> list[list[str]]:
+    """The rows below the head of the first table whose first column is called so."""
+    return next(rows[1:] for rows in tables(page) if rows[0][0] == head)
+
+
+def plain(cell: str) -> str:
+    return cell.replace("`", "")
+
+
+# -- links, files, targets
+
+
+def anchors(page: str) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def broken_links(page: str, folder: Path) -> list[str]:
+    """Relative links whose file, or whose heading in that file, does not exist."""
+    return [
+        link for link in re.findall(r"\]\(([^)]+)\)", prose(page)) if not leads_somewhere(link, page, folder)
+    ]
+
+
+def leads_somewhere(link: str, page: str, folder: Path) -> bool:
+    if re.match(r"[a-z]+:", link):
+        return True
+    name, _, anchor = link.partition("#")
+    if not name:
+        return anchor in anchors(page)
+    file = folder / name
+    return file.exists() and (not anchor or anchor in anchors(file.read_text()))
+
+
+def missing_files(page: str) -> list[str]:
+    """Names in code style that look like files of ours and are none; a bare name may stand in any folder."""
+    named = re.findall(r"`([\w./]+\.(?:py|toml|jsonl|md))`", prose(page))
+    ours = [
+        path for room in ("spec", "impl", "stateful_tests", "proofs") for path in (ROOT / room).rglob("*")
+    ]
+    bare = {path.name for path in [*ours, *ROOT.glob("mapproof/*"), *ROOT.iterdir()]}
+    inside = [ROOT, ROOT / "stateful_tests"]
+    return [n for n in named if n not in bare and not any((folder / n).exists() for folder in inside)]
+
+
+def unknown_targets(page: str) -> list[str]:
+    known = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    code = "\n".join([*re.findall(r"`[^`\n]+`", prose(page)), *blocks(page, "sh")])
+    return [target for target in re.findall(r"\bmake ([a-z0-9-]+)", code) if target not in known]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_points_at_exists(page: Path) -> None:
+    text = page.read_text()
+    assert broken_links(text, page.parent) == []
+    assert missing_files(text) == []
+    assert unknown_targets(text) == []
+
+
+def test_a_page_that_points_nowhere_is_found() -> None:
+    page = "# A title\n[a](README.md) [b](nowhere.md) [c](#a-title) [d](#no-title) [e](README.md#no-title)\n"
+    assert broken_links(page, ROOT) == ["nowhere.md", "#no-title", "README.md#no-title"]
+    assert missing_files("`spec/model.py`, `shrink.py`, `spec/no.py`, `no.py`") == ["spec/no.py", "no.py"]
+    assert unknown_targets("`make test`, `make tea`, make sure\n```sh\nmake cake\n```\n") == ["tea", "cake"]
+
+
+# -- commands
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of `examples/`, where commands may leave files."""
+    copy = tmp_path_factory.mktemp("docs") / "examples"
+    return Path(shutil.copytree(ROOT / "examples", copy, ignore=shutil.ignore_patterns(".*", "__pycache__")))
+
+
+def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python as nobody at a terminal would see it."""
+    quiet = {
+        name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "TTY_COMPATIBLE")
+    }
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=quiet,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def shown(page: str) -> list[tuple[str, str]]:
+    """(arguments, output) of each command that the page shows with what it prints."""
+    return [tuple(block.removeprefix("$ mapproof ").split("\n", 1)) for block in blocks(page, "console")]  # type: ignore[misc]
+
+
+def comparable(output: str) -> list[str]:
+    """The lines of an output, without what differs from run to run. A table is one line: it wraps as it must."""
+    head, rule, tail = re.fullmatch(r"(?s)(.*?)(?:(\S+ ─{20,})\n(.*))?", output).groups(default="")  # type: ignore[union-attr]
+    head = re.sub(r"[\d,]+ (?=schedules|distinct|of \d|scenarios)", "N ", " ".join(head.split()))
+    head = re.sub(r"of \d+ scenarios", "of N scenarios", re.sub(r"\b\d+\.\d\b", "S", head))
+    tail = re.sub(r"-[0-9a-f]{8}\.json", "-NAME.json", tail)
+    return [head, rule.rstrip("─ "), *(line.rstrip() for line in tail.rstrip().splitlines())]
+
+
+def promised_exit(output: str) -> int:
+    if output.startswith("Error: "):
+        return 2
+    return exit_code(
+        verdict for verdict in Verdict if re.search(rf"\b\d+ {verdict}\b", output.splitlines()[-1])
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "output"), shown(README), ids=[command for command, _ in shown(README)]
+)
+def test_a_command_prints_what_the_page_shows(arguments: str, output: str, examples: Path) -> None:
+    done = run(["-m", "mapproof", *shlex.split(arguments)], examples)
+    assert comparable(done.stdout + done.stderr) == comparable(output)
+    assert done.returncode == promised_exit(output)
+
+
+def test_an_output_that_differs_in_substance_is_found() -> None:
+    output = dict(shown(README))["check check_then_act:CheckThenAct"]
+    again = re.sub(r"\d+ schedules, \d+", "1,234 schedules, 56", output)
+    assert comparable(again) == comparable(output)
+    for old, new in (
+        ("m[0] = 1  done", "m[0] = 3  done"),
+        ("FAILED", "SAMPLED"),
+        ("range weak", "range atomic"),
+    ):
+        assert comparable(output.replace(old, new, 1)) != comparable(output)
+
+
+def test_a_failure_that_was_kept_replays(examples: Path) -> None:
+    kept = run(["-m", "mapproof", "check", "check_then_act:CheckThenAct", "--failures", "kept"], examples)
+    assert kept.returncode == 1
+    (file,) = (examples / "kept").iterdir()
+    replayed = run(["-m", "mapproof", "replay", str(file), "--times", "3"], examples)
+    assert (replayed.returncode, replayed.stdout.splitlines()[-1]) == (1, "failed 3 of 3 times")
+    assert promised_exit(kept.stdout) == 1
+
+
+def commented_checks(page: str) -> list[tuple[str, str]]:
+    """(arguments, verdict) of each check in a block of commands that says in a comment what comes out."""
+    lines = "\n".join(blocks(page, "sh"))
+    return re.findall(r"mapproof (check .*\S) +# (\b[A-Z]{5,}\b)", lines)
+
+
+@pytest.mark.parametrize(("arguments", "verdict"), commented_checks(README))
+def test_a_check_ends_as_its_comment_says(arguments: str, verdict: str, examples: Path) -> None:
+    short = ["--budget", "1"] if verdict == Verdict.SAMPLED else []
+    done = run(["-m", "mapproof", *shlex.split(arguments), *short], examples)
+    assert done.stdout.splitlines()[-1] == f"1 {verdict}"
+
+
+def test_both_checks_with_a_comment_are_run() -> None:
+    assert [verdict for _, verdict in commented_checks(README)] == ["FAILED", "SAMPLED"]
+
+
+def test_the_first_screen_ends_with_a_command_that_finds_the_shipped_map_wrong() -> None:
+    *_, make_test, last = blocks(README, "sh")[0].splitlines()
+    assert make_test.startswith("make test")
+    command, *rest = shlex.split(last.partition("&&")[2], comments=True)
+    assert command == "../.venv/bin/mapproof"
+    assert shlex.join(rest) == shown(README)[0][0]
+
+
+PROGRAMS = [*blocks(README, "python"), *blocks(FORMAT_PAGE, "python")]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=["pytest", "check", "record"])
+def test_a_program_runs(program: str, examples: Path) -> None:
+    calls = "".join(f"\n{name}()" for name in re.findall(r"^def (test_\w+)", program, re.MULTILINE))
+    done = run(["-c", program + calls], examples)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# -- options
+
+
+def options_of(command: str) -> set[str]:
+    return {
+        option for parameter in main.commands[command].params for option in parameter.opts if "--" in option
+    }
+
+
+def unknown_options(page: str) -> list[str]:
+    """Options that a command line of the page gives to one of our commands, and that it does not have."""
+    lines = re.findall(r"mapproof (check|history|prove|replay|verify)\b([^#\n`]*)", page)
+    return [
+        f"{command} {option}"
+        for command, rest in lines
+        for option in re.findall(r"(?<!\S)--[a-z-]+", rest)
+        if option not in options_of(command)
+    ]
+
+
+def test_the_options_are_those_of_the_commands() -> None:
+    assert unknown_options(README) == []
+    assert unknown_options("mapproof check a:B --budget 2 --speed 3") == ["check --speed"]
+    documented = {option for row in table(README, "option") for option in plain(row[0]).split(", ")}
+    assert documented == options_of("check")
+    mentioned = set(re.findall(r"(?<!\S)`?(--[a-z-]+)", README))
+    assert set().union(*map(options_of, main.commands)) <= mentioned
+
+
+def test_the_options_of_pytest_exist(examples: Path) -> None:
+    (line,) = [line for line in "\n".join(blocks(README, "sh")).splitlines() if "--pyargs" in line]
+    help_text = run(["-m", "pytest", "--help", "-p", "no:cacheprovider"], examples).stdout
+    assert [option for option in re.findall(r"--[a-z-]+", line) if option not in help_text] == []
+
+
+# -- tables
+
+
+def test_every_verdict_is_explained_with_its_exit_code() -> None:
+    for page, head in ((README, "a verdict"), (JSON_PAGE, "verdict")):
+        rows = [(word, row) for row in table(page, head) for word in plain(row[0]).split(", ")]
+        columns = [len(row) - 1 if head == "a verdict" else 1 for _, row in rows]
+        exits = {word: int(row[column]) for (word, row), column in zip(rows, columns, strict=True)}
+        assert exits == {str(verdict): exit_code([verdict]) for verdict in Verdict}
+
+
+def test_the_forms_are_those_of_the_adapters() -> None:
+    dict_like = adapter_for({})
+    rows = {plain(row[0]): row[1:] for row in table(README, "operation")}
+    assert set(rows) == set(Op)
+    for op, (for_dicts, for_go) in ((Op(name), map(plain, cells)) for name, cells in rows.items()):
+        forms = [form.text.format("v", k="k").replace("MISSING", "d") for form in dict_like.forms.get(op, ())]
+        assert for_dicts == " and ".join(forms)
+        given = ["k"] * SIGNATURES[op].keyed + [
+            name.replace("value", "v") for name in SIGNATURES[op].arguments
+        ]
+        assert for_go.startswith(f"m.{op}({', '.join(given)})")
+
+
+def test_the_numbers_are_those_of_the_code() -> None:
+    assert f"the {KEYS} keys that a scenario may use" in README
+    assert f"after {watchdog.SECONDS:.0f} seconds" in README
+    assert {contract.value for contract in Contract} == set(
+        re.findall(r"^- \*\*(\w+)\*\*[,:]", README, re.MULTILINE)
+    )
+
+
+def test_the_operations_of_the_format_are_those_of_the_model() -> None:
+    stated = {plain(row[0]): row[1:] for row in table(FORMAT_PAGE, "op")}
+    assert stated == {
+        op.value: ["yes" if s.keyed else "no", ", ".join(s.arguments), s.result.value]
+        for op, s in SIGNATURES.items()
+    }
+
+
+@pytest.mark.parametrize("page", [README, FORMAT_PAGE], ids=["README", "history-format"])
+def test_the_lines_of_a_history_are_read_and_written_back(page: str) -> None:
+    (block,) = blocks(page, "json")
+    history = History.parse(block.encode().splitlines(keepends=True), "page")
+    assert b"".join(history.lines()).decode() == block
+    if page is FORMAT_PAGE:
+        assert isinstance(check(history), Linearizable)
+
+
+def test_the_fields_of_a_history_are_those_of_its_lines() -> None:
+    (block,) = blocks(FORMAT_PAGE, "json")
+    assert {name for line in block.splitlines() for name in json.loads(line)} == fields(FORMAT_PAGE)[0]
+
+
+# -- the JSON report
+
+
+def fields(page: str) -> list[set[str]]:
+    """The names in each table of fields."""
+    return [{plain(row[0]) for row in rows[1:]} for rows in tables(page) if rows[0][0] == "field"]
+
+
+def reports(examples: Path) -> Iterator[dict[str, Any]]:
+    """What the commands write: a violation, a failure, and a history with nothing wrong."""
+    for arguments in (
+        ["history", "history_bad.jsonl"],
+        ["history", "history_good.jsonl"],
+        ["check", "check_then_act:CheckThenAct"],
+    ):
+        done = run(["-m", "mapproof", *arguments, "--json", "report.json"], examples)
+        report = json.loads((examples / "report.json").read_text())
+        assert report["exit"] == done.returncode
+        yield report
+
+
+def test_the_fields_of_a_report_are_the_documented_ones(examples: Path) -> None:
+    of_report, of_result = fields(JSON_PAGE)
+    for report in reports(examples):
+        assert report.keys() == of_report
+        for result in report["results"]:
+            optional = set() if result["verdict"] == Verdict.LINEARIZABLE else {"counterexample"}
+            assert result.keys() == of_result - {"counterexample"} | optional
+        sentence = JSON_PAGE.partition("The packages in `versions` are ")[2].partition("\n")[0]
+        assert report["versions"].keys() <= {"mapproof", "python", *re.findall(r"`([\w-]+)`", sentence)}
+
+
+def test_the_example_of_a_report_is_what_is_written(examples: Path) -> None:
+    (block,) = blocks(JSON_PAGE, "json")
+    example, written = json.loads(block), next(reports(examples))
+    for report in (example, written):
+        del report["versions"], report["results"][0]["seconds"]
+    assert example == written
