@@ -52,6 +52,9 @@ class MapMachine(RuleBasedStateMachine):
         form = data.draw(st.integers(0, len(self.adapter.forms[op]) - 1), "form")
         answer = self.adapter.perform(self.map, op, key, args, form)
         self.state, expected = MapModel().invoke(self.state, op, key, args)
+        if self.adapter.style == "dict-like" and op is Op.LOAD_OR_STORE:
+            # setdefault does not say whether the key was there, and here one value may be stored twice.
+            answer, expected = answer[0], expected[0]
         text = self.adapter.render(op, key, args, form)
         assert same_answer(op, answer, expected), (
             f"{text} answered {answer!r}, the model answers {expected!r}"

@@ -28,6 +28,9 @@ from mapproof.stateful_tests.scenarios import KEYS
 
 _NOT_OFFERED = (TypeError, AttributeError, NotImplementedError)
 
+_WITHOUT_METHODS = ("builtins", "typing", "abc")
+"""Modules of bases that have no operation of a map in them; `typing.Generic` is in typing."""
+
 _REFERENCE_MAPS = "mapproof.impl."
 """Code under this name stops at the hook of `impl.sync`, so its instructions need no events."""
 
@@ -36,10 +39,11 @@ def target_of(
     factory: Callable[[], Any], name: str, ops: Iterable[Op] | None = None, atomic: Iterable[Op] = ()
 ) -> Target:
     """The target that `factory` makes. Raises UnsuitableTarget if it makes no map that can be driven."""
-    sample = _make(factory, name)
+    with patched():
+        sample = _make(factory, name)
     modules = tuple(_modules(type(sample), factory))
     with patched(modules):
-        adapter, keys = _probe(factory, adapter_for(_make(factory, name)))
+        adapter, keys = _probe(factory, adapter_for(sample), name)
     return Target(
         name=name,
         factory=factory,
@@ -54,6 +58,8 @@ def target_of(
 def _make(factory: Callable[[], Any], name: str) -> Any:
     try:
         return factory()
+    except UnsupportedTarget:
+        raise
     except Exception as error:
         raise UnsuitableTarget(f"{name}: making one raised {type(error).__name__}: {error}") from error
 
@@ -90,7 +96,7 @@ def _modules(kind: type, factory: Callable[[], Any]) -> Iterator[ModuleType]:
         names.add(factory.__module__)
     packages = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"mapproof"}
     for name, module in sorted(sys.modules.items()):
-        own = name in names and name not in ("builtins", "typing", "abc")
+        own = name in names and name not in _WITHOUT_METHODS
         if own or name.partition(".")[0] in packages:
             yield module
 
@@ -107,7 +113,7 @@ def _files(kind: type, modules: Iterable[ModuleType]) -> frozenset[str]:
 
 
 def _is_foreign(module: str) -> bool:
-    return not module.startswith(_REFERENCE_MAPS)
+    return not module.startswith(_REFERENCE_MAPS) and module not in _WITHOUT_METHODS
 
 
 def _codes(kind: type) -> Iterator[CodeType]:
@@ -122,7 +128,10 @@ def _codes(kind: type) -> Iterator[CodeType]:
 # -- what it accepts
 
 
-def _probe(factory: Callable[[], Any], adapter: Adapter) -> tuple[Adapter, tuple[Any, ...]]:
+_STORES = frozenset({Op.STORE, Op.LOAD_OR_STORE, Op.SWAP})
+
+
+def _probe(factory: Callable[[], Any], adapter: Adapter, name: str) -> tuple[Adapter, tuple[Any, ...]]:
     keys = _accepted_keys(factory, adapter)
     forms: dict[Op, tuple[Form, ...]] = {}
     left_out: list[str] = []
@@ -135,6 +144,8 @@ def _probe(factory: Callable[[], Any], adapter: Adapter) -> tuple[Adapter, tuple
                 kept.append(form)
         if kept:
             forms[op] = tuple(kept)
+    if not _STORES & forms.keys():
+        raise UnsuitableTarget(f"{name}: nothing can be stored in it: {'; '.join(left_out)}")
     return Adapter(adapter.style, forms, tuple(left_out)), keys
 
 
@@ -147,21 +158,35 @@ def _accepted_keys(factory: Callable[[], Any], adapter: Adapter) -> tuple[Any, .
 
 
 def _refusal(factory: Callable[[], Any], adapter: Adapter, op: Op, form: int, key: Any) -> str | None:
-    """Why a fresh map does not take this call, or None if it does (a wrong answer is for later)."""
+    """Why a fresh map does not take this call, or None if it does (a wrong answer is mostly for later)."""
     refusals: list[str] = []
 
     def call_once() -> None:
         arguments = (1, 2)[: len(SIGNATURES[op].arguments)]
         try:
-            adapter.perform(factory(), op, key, arguments, form)
+            answer = adapter.perform(factory(), op, key, arguments, form)
         except _NOT_OFFERED as error:
             refusals.append(f"{type(error).__name__}: {error}")
         except UnsupportedTarget:
             raise
         except Exception:  # noqa: BLE001 - anything else is a finding, which the exploration will make
             return
+        else:
+            refusals.extend(_not_new(op, answer))
 
     simulation = Simulation()
     with watched_by(simulation), watchdog():
         simulation.run({0: call_once}, Replay(Schedule()))
     return refusals[0] if refusals else None
+
+
+def _not_new(op: Op, answer: Any) -> Iterator[str]:
+    """What shows that a new map is not empty, or makes up values for missing keys, as a defaultdict does."""
+    if op in (Op.LEN, Op.RANGE) and answer:
+        raise UnsuitableTarget(f"a new one is not empty: {op} answered {_cut(repr(answer))}")
+    if op is Op.LOAD and isinstance(answer, tuple) and answer[1:] == (True,):
+        yield f"a missing key answered {_cut(repr(answer[0]))}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"
