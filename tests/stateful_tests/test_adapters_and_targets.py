@@ -15,7 +15,7 @@ from mapproof.spec.claims import Claims, Contract
 from mapproof.spec.operations import SIGNATURES, Op, has_shape
 from mapproof.stateful_tests.adapters import MISSING, UnsuitableTarget, adapter_for
 from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget
-from mapproof.stateful_tests.scenarios import LARGEST_FILL
+from mapproof.stateful_tests.scenarios import KEYS
 from mapproof.stateful_tests.targets import target_of
 
 DICT_OPS = {
@@ -107,7 +107,7 @@ def test_go_like_calls_read_so_too() -> None:
 def test_a_target_of_a_dict() -> None:
     target = target_of(dict, "dict")
     assert (target.name, set(target.adapter.forms), target.adapter.left_out) == ("dict", DICT_OPS, ())
-    assert target.keys == tuple(range(LARGEST_FILL + 2))
+    assert target.keys == tuple(range(KEYS))
     assert (target.files, target.modules, target.claims) == (frozenset(), (), Claims())
 
 
@@ -126,7 +126,7 @@ def test_forms_that_it_refuses_are_left_out_with_the_reason() -> None:
 
 def test_text_keys_are_used_where_numbers_are_refused() -> None:
     keys = target_of(maps.TextKeys, "TextKeys").keys
-    assert len(keys) == LARGEST_FILL + 2 == len(set(keys))
+    assert len(keys) == KEYS == len(set(keys))
     assert all(isinstance(key, str) for key in keys)
 
 
@@ -152,7 +152,7 @@ def test_a_map_that_starts_threads_is_unsupported() -> None:
 
 def test_only_some_operations() -> None:
     assert set(target_of(dict, "dict", [Op.LEN, Op.STORE]).adapter.forms) == {Op.LEN, Op.STORE}
-    with pytest.raises(UnsuitableTarget, match="^dict does not offer swap; it offers load, store, "):
+    with pytest.raises(UnsuitableTarget, match=r"^dict does not offer swap; it offers load, store, "):
         target_of(dict, "dict", [Op.SWAP, Op.LOAD])
 
 

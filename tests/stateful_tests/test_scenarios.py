@@ -13,9 +13,10 @@ from mapproof.impl.sync_map import SyncMap
 from mapproof.spec.operations import SIGNATURES, Op
 from mapproof.stateful_tests.adapters import Adapter, adapter_for
 from mapproof.stateful_tests.explorer.strategy import Schedule
-from mapproof.stateful_tests.scenarios import LARGEST_FILL, Scenario, scenarios, schedules
+from mapproof.stateful_tests.scenarios import KEYS as KEYS_NEEDED
+from mapproof.stateful_tests.scenarios import Scenario, scenarios, schedules
 
-KEYS = tuple(range(LARGEST_FILL + 2))
+KEYS = tuple(range(KEYS_NEEDED))
 ADAPTERS = [adapter_for(SyncMap()), adapter_for({}), adapter_for({}).only(frozenset({Op.LEN, Op.CLEAR}))]
 quick = settings(
     max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=True
