@@ -200,6 +200,8 @@ class Laboratory:
         except (Abort, GreenletExit, Stalled, UnsupportedTarget, KeyboardInterrupt):
             raise
         except BaseException as raised:  # noqa: BLE001 - whatever the map raises is its answer
+            if self._simulation.unwinding:
+                raise Abort from None
             error = type(raised).__name__
             recording.fail(FailureKind.EXCEPTION, _describe_exception(client, self._text(call), raised))
         else:

@@ -75,7 +75,7 @@ class Instrument(Protocol):
         """Switch to a greenlet that has never run."""
 
     def prepare(self) -> None:
-        """Called in a greenlet when it starts, and again after it was unwound."""
+        """Called in a greenlet when it starts, and again after each task: it may have been unwound."""
 
     def watch(self, point: Callable[[Any], None] | None) -> None:
         """Call `point` with the place before each access of shared memory, until told None."""
@@ -140,10 +140,11 @@ class _Thread:
             try:
                 self.task()
             except Abort:
-                simulation.instrument.prepare()
+                pass
             except BaseException as error:  # noqa: BLE001 - handed to the caller of run()
-                simulation.instrument.prepare()
-                simulation._error = error
+                if not simulation.unwinding:  # then it is an echo of giving up
+                    simulation._error = error
+            simulation.instrument.prepare()
             self.running = False
             simulation.instrument.enter(simulation._leave)
 
@@ -180,6 +181,7 @@ class Simulation:
         self.watcher: Watcher | None = None
         self.now = 0.0
         self._active = False
+        self._unwinding = False
         self._error: BaseException | None = None
 
     # -- what a caller does
@@ -212,6 +214,11 @@ class Simulation:
         if self._error is not None:
             raise self._error
         return ending
+
+    @property
+    def unwinding(self) -> bool:
+        """The execution was given up, and its threads are being unwound: what they do now means nothing."""
+        return self._unwinding
 
     # -- what a simulated thread does (the hook of impl.sync, and more)
 
