@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from mapproof import __version__
-from mapproof.spec.evidence import Evidence, exit_code
+from mapproof.spec.evidence import Evidence, Kind, Verdict, exit_code
 from mapproof.spec.operations import WHOLE_MAP, Op
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def check(
     from mapproof.loading import LoadingError
     from mapproof.report import progress
     from mapproof.stateful_tests.conformance import UnsuitableTarget, examine
+    from mapproof.stateful_tests.execution import CANNOT_LOOK
 
     request = Request(target, args, kwargs, ops, atomic or ())
     try:
@@ -135,6 +136,11 @@ def check(
             )
     except (LoadingError, UnsuitableTarget) as error:
         raise BadInput(str(error)) from None
+    except CANNOT_LOOK as trouble:
+        _finish(
+            [Evidence(target, Kind.EXPLORATION, Verdict.INCONCLUSIVE, str(trouble), 0.0)], json_file, seed
+        )
+        return
     _finish([keep(request, findings.evidence(), findings.counterexample, failures)], json_file, seed)
 
 
@@ -218,7 +224,7 @@ def replay(file: Path, times: int) -> None:
 
 def _finish(
     results: list[Evidence], json_file: Path | None, seed: int | None, *, quiet: bool = False
-) -> None:
+) -> NoReturn:
     from mapproof.report import print_results, write_json
 
     if not quiet:

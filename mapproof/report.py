@@ -14,6 +14,7 @@ from typing import Self
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mapproof import __version__
@@ -32,7 +33,7 @@ def print_results(results: Sequence[Evidence]) -> None:
     console.print(_table(results))
     for result in results:
         if result.counterexample is not None:
-            console.rule(result.name, align="left")
+            console.rule(escape(result.name), align="left")
             print(result.counterexample)
     print(summary(results))
 
@@ -45,7 +46,12 @@ def _table(results: Sequence[Evidence]) -> Table:
     table.add_column("seconds", justify="right", no_wrap=True)
     for result in results:
         colour = _colour(result.verdict)
-        table.add_row(f"[{colour}]{result.verdict}[/]", result.name, result.scope, f"{result.seconds:.1f}")
+        table.add_row(
+            f"[{colour}]{result.verdict}[/]",
+            escape(result.name),
+            escape(result.scope),
+            f"{result.seconds:.1f}",
+        )
     return table
 
 

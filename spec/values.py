@@ -2,7 +2,7 @@
 
 The idea: Python says `1 == True` and cannot hash a list; JSON and Go disagree. `identity` maps a value to
 something hashable that is equal exactly for values that are the same: numbers by value, booleans apart from
-numbers, lists and objects by content, anything else by its own equality or, unhashable, by being that object.
+numbers, lists and objects by content, a subclass of `int` or `str` as that, anything else by its own equality or, unhashable, by being that object.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ def identity(value: Any) -> Hashable:
         return ("list", *map(identity, value))
     if kind is dict:
         return ("object", frozenset((identity(k), identity(v)) for k, v in value.items()))
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, str):
+        return str.__str__(value)
     try:
         hash(value)
     except TypeError:

@@ -24,13 +24,11 @@ from hypothesis import seed as hypothesis_seed
 from mapproof.spec.evidence import Evidence, Kind, Verdict
 from mapproof.spec.operations import WHOLE_MAP, Op
 from mapproof.stateful_tests.adapters import UnsuitableTarget
-from mapproof.stateful_tests.execution import Execution, Laboratory, Target, laboratory
-from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget
+from mapproof.stateful_tests.execution import CANNOT_LOOK, Execution, Laboratory, Target, laboratory
 from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
-from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Strategy
-from mapproof.stateful_tests.explorer.watchdog import Stalled
+from mapproof.stateful_tests.explorer.strategy import Strategy
 from mapproof.stateful_tests.scenarios import Scenario, scenarios
 from mapproof.stateful_tests.shrink import simplest
 from mapproof.stateful_tests.targets import target_of
@@ -125,7 +123,10 @@ def check_map(
     RuntimeError if the campaign could not look.
     """
     name = getattr(factory, "__qualname__", repr(factory))
-    target = target_of(factory, name, None if ops is None else map(Op, ops), map(Op, atomic))
+    try:
+        target = target_of(factory, name, None if ops is None else map(Op, ops), map(Op, atomic))
+    except CANNOT_LOOK as trouble:
+        raise RuntimeError(f"{name}: {trouble}") from None
     findings = examine(target, budget=budget, seed=seed)
     if findings.counterexample is not None:
         raise MapIsWrong(f"{name}\n\n{findings.counterexample.account}")
@@ -144,13 +145,9 @@ def examine(
         try:
             found = campaign.search()
             failing = None if found is None else _account(lab, *found)
-        except (Stalled, UnsupportedTarget, NondeterministicTarget) as trouble:
-            return Findings(target, campaign.tally, time.perf_counter() - started, trouble=_one_line(trouble))
+        except CANNOT_LOOK as trouble:
+            return Findings(target, campaign.tally, time.perf_counter() - started, trouble=str(trouble))
     return Findings(target, campaign.tally, time.perf_counter() - started, failing)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
 
 
 def _account(lab: Laboratory, scenario: Scenario, execution: Execution) -> Counterexample:
@@ -224,7 +221,7 @@ class _Campaign:
             return (
                 self._search_for_one(scenario) if self._smallest is None else self._search_smaller(scenario)
             )
-        except (Stalled, UnsupportedTarget, NondeterministicTarget) as trouble:
+        except CANNOT_LOOK as trouble:
             self._trouble = trouble
             return None
 

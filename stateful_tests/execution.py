@@ -25,7 +25,7 @@ from mapproof.spec.operations import SIGNATURES, has_shape
 from mapproof.spec.values import identity
 from mapproof.stateful_tests.adapters import Adapter
 from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget, patched
-from mapproof.stateful_tests.explorer.opcode_events import opcode_events
+from mapproof.stateful_tests.explorer.opcode_events import TracingLost, opcode_events
 from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.simulation import (
     Abort,
@@ -36,12 +36,16 @@ from mapproof.stateful_tests.explorer.simulation import (
     Wait,
     Watcher,
 )
-from mapproof.stateful_tests.explorer.strategy import Schedule, Strategy
+from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Schedule, Strategy
 from mapproof.stateful_tests.explorer.watchdog import Stalled, watchdog
 from mapproof.stateful_tests.scenarios import Call, Scenario
 
 MOST_CONFIGURATIONS = 100_000
 """Histories of scenarios are short: one that needs more is reported as undecided."""
+
+
+CANNOT_LOOK = (Stalled, UnsupportedTarget, NondeterministicTarget, TracingLost)
+"""What a run raises when nothing can be said: the reason is the exception's text, one line."""
 
 
 class FailureKind(StrEnum):
@@ -133,7 +137,7 @@ class Laboratory:
         self.announce = announce
 
     def run(self, scenario: Scenario, strategy: Strategy) -> Execution:
-        """One run. Raises Stalled, UnsupportedTarget, NondeterministicTarget when nothing can be said."""
+        """One run. Raises one of CANNOT_LOOK when nothing can be said."""
         try:
             return self._run(scenario, strategy)
         except Stalled:
@@ -197,7 +201,7 @@ class Laboratory:
         result = None
         try:
             result = self.target.adapter.perform(target, call.op, call.key, call.args, call.form)
-        except (Abort, GreenletExit, Stalled, UnsupportedTarget, KeyboardInterrupt):
+        except (Abort, GreenletExit, KeyboardInterrupt, *CANNOT_LOOK):
             raise
         except BaseException as raised:  # noqa: BLE001 - whatever the map raises is its answer
             if self._simulation.unwinding:

@@ -6,11 +6,8 @@ import time
 from dataclasses import dataclass
 
 from mapproof.spec.evidence import Evidence, Kind, Verdict
-from mapproof.stateful_tests.execution import Target, laboratory
-from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget
+from mapproof.stateful_tests.execution import CANNOT_LOOK, Target, laboratory
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
-from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget
-from mapproof.stateful_tests.explorer.watchdog import Stalled
 from mapproof.stateful_tests.scenarios import Scenario
 from mapproof.stateful_tests.trace import Counterexample, counterexample
 
@@ -46,7 +43,7 @@ class Exhaustion:
         started = time.perf_counter()
         try:
             verdict, runs, failing = self._search()
-        except (Stalled, UnsupportedTarget, NondeterministicTarget) as trouble:
+        except CANNOT_LOOK as trouble:
             return Explored(self.name, Verdict.INCONCLUSIVE, str(trouble), time.perf_counter() - started)
         scope = f"preemptions <= {self.bound}: {_words(verdict, runs)} of one scenario"
         return Explored(self.name, verdict, scope, time.perf_counter() - started, failing)
