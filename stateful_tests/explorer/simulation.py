@@ -75,7 +75,7 @@ class Instrument(Protocol):
         """Switch to a greenlet that has never run."""
 
     def prepare(self) -> None:
-        """Called in a greenlet when it starts, and again after each task: it may have been unwound."""
+        """Called in a greenlet when it starts, and again after it was unwound."""
 
     def watch(self, point: Callable[[Any], None] | None) -> None:
         """Call `point` with the place before each access of shared memory, until told None."""
@@ -144,7 +144,8 @@ class _Thread:
             except BaseException as error:  # noqa: BLE001 - handed to the caller of run()
                 if not simulation.unwinding:  # then it is an echo of giving up
                     simulation._error = error
-            simulation.instrument.prepare()
+            if simulation.unwinding or simulation._error is not None:
+                simulation.instrument.prepare()
             self.running = False
             simulation.instrument.enter(simulation._leave)
 
