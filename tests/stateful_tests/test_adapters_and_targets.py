@@ -135,7 +135,7 @@ def test_text_keys_are_used_where_numbers_are_refused() -> None:
     [
         (maps.NoMap, r"maps_to_test\.NoMap is not a map: "),
         (maps.Unmakeable, r"it: making one raised OSError: no disk"),
-        (maps.AcceptsNothing, r"it accepts none of the operations: m\[k\] \(TypeError: "),
+        (maps.AcceptsNothing, r"it: nothing can be stored in it: m\[k\] \(TypeError: "),
         (int, r"builtins\.int is not a map"),
     ],
 )

@@ -16,6 +16,7 @@ from mapproof.stateful_tests.targets import target_of
 
 quick = settings(
     max_examples=60,
+    stateful_step_count=10,
     deadline=None,
     database=None,
     report_multiple_bugs=False,
