@@ -7,6 +7,7 @@ imported by the verbs, so that `mapproof --help` is quick.
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -55,7 +56,23 @@ class BadInput(click.ClickException):
     exit_code = 2
 
 
-@click.group(epilog=EXITS, context_settings={"help_option_names": ["-h", "--help"]})
+class _Verbs(click.Group):
+    """An error of our own must not look like a counterexample: it is no verdict, exit code 3."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception:  # noqa: BLE001 - printed in full
+            traceback.print_exc()
+            click.echo(
+                "mapproof itself failed, which says nothing about the map: please report this.", err=True
+            )
+            ctx.exit(3)
+
+
+@click.group(cls=_Verbs, epilog=EXITS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Is this concurrent map right, and how do we know?

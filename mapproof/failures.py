@@ -130,7 +130,9 @@ class Replayed(msgspec.Struct, frozen=True):
         if self.other_kinds:
             parts.append(f"in another way than was saved: {', '.join(self.other_kinds)}")
         if self.diverged:
-            parts.append(f"the schedule could not be followed in {self.diverged}: the code has changed")
+            parts.append(
+                f"the schedule could not be followed in {self.diverged}: the code has changed, or the hash seed of text keys"
+            )
         return "; ".join(parts)
 
 

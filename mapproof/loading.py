@@ -26,9 +26,11 @@ def load_factory(target: str, args: str | None, kwargs: str | None) -> Callable[
     module_name, colon, attribute = target.partition(":")
     if not colon or not module_name or not attribute:
         raise LoadingError(f"TARGET: {target!r} is not of the form pkg.mod:attr")
-    made = _attribute(_module(module_name, target), attribute, target)
+    made: Callable[..., Any] = _attribute(_module(module_name, target), attribute, target)
     if not callable(made):
         raise LoadingError(f"TARGET: {target} is a {type(made).__name__}, not a class or a factory")
+    if args is None and kwargs is None:
+        return made
     return functools.partial(made, *_json(args, list, "--args"), **_json(kwargs, dict, "--kwargs"))
 
 

@@ -109,7 +109,11 @@ def _files(kind: type, modules: Iterable[ModuleType]) -> frozenset[str]:
     for module in modules:
         if _is_foreign(module.__name__) and module.__name__.partition(".")[0] not in sys.stdlib_module_names:
             files.add(getattr(module, "__file__", None) or "")
-    return frozenset(files - {""})
+    return frozenset(files - _NO_FILES)
+
+
+_NO_FILES = {"", "<string>"}
+"""What code that no file holds is said to be from: that of `python -c`, but also of every dataclass."""
 
 
 def _is_foreign(module: str) -> bool:

@@ -170,8 +170,6 @@ class _SetTrace(_Gated):
 
 
 class _Monitoring(_Gated):
-    TOOL = 3
-
     def _on_start(self, code: CodeType, offset: int) -> Any:
         self._at_gate()
 
@@ -208,8 +206,7 @@ def _settraced(instrument: _SetTrace) -> Iterator[_Gated]:
 def _monitored(instrument: _Monitoring) -> Iterator[_Gated]:
     monitoring = sys.monitoring
     events = monitoring.events
-    tool = instrument.TOOL
-    monitoring.use_tool_id(tool, "mapproof")
+    tool = _take_tool()
     monitoring.register_callback(tool, events.INSTRUCTION, instrument._on_instruction)
     monitoring.register_callback(tool, events.PY_START, instrument._on_start)
     monitoring.set_local_events(tool, _gate.__code__, events.PY_START)
@@ -223,3 +220,15 @@ def _monitored(instrument: _Monitoring) -> Iterator[_Gated]:
         monitoring.register_callback(tool, events.INSTRUCTION, None)
         monitoring.register_callback(tool, events.PY_START, None)
         monitoring.free_tool_id(tool)
+
+
+_TOOLS = (3, 4, 5, 2)
+"""Tool identifiers to try; 0 and 1 are a debugger's and coverage's (PEP 669)."""
+
+
+def _take_tool() -> int:
+    for tool in _TOOLS:
+        if sys.monitoring.get_tool(tool) is None:
+            sys.monitoring.use_tool_id(tool, "mapproof")
+            return tool
+    raise TracingLost("sys.monitoring has no tool identifier left: other tools in this process hold them all")

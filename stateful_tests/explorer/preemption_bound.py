@@ -45,7 +45,8 @@ class PreemptionBound:
         choice = self._path[self._depth]
         if choice.enabled != tuple(enabled):
             raise NondeterministicTarget(
-                f"decision {self._depth}: {choice.enabled} could run, now {tuple(enabled)}"
+                "the code under test depends on more than its schedule: "
+                f"at decision {self._depth}: {choice.enabled} could run, now {tuple(enabled)}"
             )
         self._depth += 1
         chosen = choice.options[choice.taken]

@@ -206,14 +206,14 @@ class Simulation:
         self._switch_on(stops)
         try:
             self.instrument.enter(self._dispatch)
-            ending = self._ending()
+            ending = self._ending() if self._error is None else None
             if self._live:
                 self._unwinding = True
                 self.instrument.enter(self._unwind)
         finally:
             self._switch_off()
-        if self._error is not None:
-            raise self._error
+        if ending is None or self._error is not None:
+            raise self._error or AssertionError("an execution without an error has an ending")
         return ending
 
     @property
