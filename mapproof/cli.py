@@ -6,6 +6,7 @@ imported by the verbs, so that `mapproof --help` is quick.
 
 from __future__ import annotations
 
+import math
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -50,6 +51,21 @@ class Operations(click.ParamType[tuple[Op, ...]]):
         return tuple(map(Op, names))
 
 
+class Seconds(click.FloatRange):
+    """A time: positive, and a number (`nan` passes every comparison)."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return seconds
+
+
 class BadInput(click.ClickException):
     """What a user gave cannot be used: one line, exit code 2."""
 
@@ -78,7 +94,7 @@ def main() -> None:
     """Is this concurrent map right, and how do we know?
 
     \b
-    mapproof verify                         everything known about the reference maps
+    mapproof verify                         everything known of the reference maps
     mapproof check mypkg.maps:FastMap       test a map of your own, unmodified
     mapproof history recorded.jsonl         is this recorded history linearizable?
     """
@@ -103,7 +119,7 @@ def verify(seed: int, json_file: Path | None) -> None:
 @click.option("--kwargs", metavar="JSON", help="Keyword arguments, a JSON object.")
 @click.option(
     "--budget",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     default=10.0,
     show_default=True,
     help="Seconds to look.",
@@ -166,7 +182,7 @@ def check(
 @click.option(
     "--atomic", type=Operations(WHOLE_MAP), help="Operations claimed to be atomic: range,len,clear."
 )
-@click.option("--limit", type=click.FloatRange(min=0, min_open=True), help="Seconds, then UNKNOWN.")
+@click.option("--limit", type=Seconds(), help="Seconds, then UNKNOWN.")
 @json_option
 def history(file: Path, atomic: tuple[Op, ...] | None, limit: float | None, json_file: Path | None) -> None:
     """Decide whether the recorded history FILE (JSONL) is linearizable."""
@@ -184,7 +200,7 @@ def history(file: Path, atomic: tuple[Op, ...] | None, limit: float | None, json
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     default=60.0,
     show_default=True,
     help="Seconds for a statement.",

@@ -40,7 +40,7 @@ def _module(name: str, target: str) -> Any:
     with patched():
         try:
             return importlib.import_module(name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a script that ends itself, as without a main guard
             raise LoadingError(
                 f"TARGET: {target}: cannot import {name}: {type(error).__name__}: {error}"
             ) from error
