@@ -43,7 +43,7 @@ more with each round."""
 
 SCENARIOS_A_ROUND = 60
 
-SHRINKING_STEPS = 300_000
+SHRINKING_STEPS = 2_000_000
 """Shrinking stops after so many steps, a count and not a time, so that a seed gives one counterexample."""
 
 STEPS_OF_A_CALL = 20
@@ -78,7 +78,8 @@ class Findings:
     def verdict(self) -> Verdict:
         if self.counterexample is not None:
             return Verdict.FAILED
-        return Verdict.INCONCLUSIVE if self.trouble is not None or self.tally.undecided else Verdict.SAMPLED
+        could_not_look = self.trouble is not None or self.tally.undecided or self.tally.runs == 0
+        return Verdict.INCONCLUSIVE if could_not_look else Verdict.SAMPLED
 
     @property
     def scope(self) -> str:
