@@ -218,3 +218,27 @@ class WaitsWithTheLock:
         with self._changed, self._other:
             self._other.wait()
         self._d[key] = value
+
+
+class WaitsForEver(dict):  # type: ignore[type-arg]
+    """`m[k]` and `get` wait for a second key to come; a load while there is one key may never end."""
+
+    def __getitem__(self, key: Any) -> Any:
+        while len(self) > 0:
+            pass
+        return super().__getitem__(key)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        while len(self) > 0:
+            pass
+        return super().get(key, default)
+
+
+class TwoStepLen(GoLike):
+    """`len` looks at the keys, then at each of them."""
+
+    def __len__(self) -> int:
+        return sum(1 for key in list(self._d) if key in self._d)
+
+    def delete(self, key: Any) -> None:
+        self._d.pop(key, None)
