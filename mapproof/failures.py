@@ -18,7 +18,7 @@ import msgspec
 
 from mapproof.loading import load_factory
 from mapproof.spec.evidence import Evidence
-from mapproof.spec.operations import Op
+from mapproof.spec.operations import SIGNATURES, Op
 from mapproof.stateful_tests.execution import Execution, Laboratory, Target, laboratory
 from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Schedule
@@ -139,7 +139,9 @@ class Replayed(msgspec.Struct, frozen=True):
 def replay(path: Path, times: int) -> Replayed:
     """Run a saved failure again. Raises FailureFileError, OSError, LoadingError, UnsuitableTarget."""
     saved, schedule = load(path)
-    with laboratory(saved.request.resolve()) as lab:
+    target = saved.request.resolve()
+    _refuse_other_calls(path, saved.scenario, target)
+    with laboratory(target) as lab:
         runs = [_once(lab, saved.scenario, schedule) for _ in range(times)]
         failing = [execution for execution, _ in runs if execution.failure is not None]
         account = tell(lab, saved.scenario, failing[-1]) if failing else None
@@ -151,6 +153,16 @@ def replay(path: Path, times: int) -> Replayed:
         other_kinds=tuple(sorted(kinds - {saved.kind})),
         account=account,
     )
+
+
+def _refuse_other_calls(path: Path, scenario: Scenario, target: Target) -> None:
+    """The map may have changed since, and the file may be damaged: each call must be one that the map takes."""
+    for call in scenario.calls():
+        forms = len(target.adapter.forms.get(call.op, ()))
+        if not 0 <= call.form < forms or len(call.args) != len(SIGNATURES[call.op].arguments):
+            raise FailureFileError(
+                f"{path}: scenario: {target.name} has no {call.op} with {len(call.args)} arguments in form {call.form}"
+            )
 
 
 def _once(lab: Laboratory, scenario: Scenario, schedule: Schedule) -> tuple[Execution, bool]:
