@@ -1,0 +1,160 @@
+"""A failure is kept in a file, and the file is enough to see it again in another process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mapproof.failures import Request, load, save
+from mapproof.stateful_tests.conformance import examine
+
+WRONG = """\
+class Map(dict):
+    def setdefault(self, key, default=None):
+        if key not in self:
+            self[key] = default
+        return self[key]
+"""
+RIGHT = "class Map(dict):\n    pass\n"
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A failure of the map in `kept_map.py`, beside it."""
+    directory: Path = tmp_path_factory.mktemp("kept")
+    (directory / "kept_map.py").write_text(WRONG)
+    request = Request("kept_map:Map")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(directory)
+        patch.syspath_prepend(str(directory))
+        findings = examine(request.resolve(), budget=20, seed=0)
+        assert findings.counterexample is not None
+        return save(request, findings.counterexample, directory / "failures")
+
+
+def changed(kept: Path, here: Path, **fields: Any) -> Path:
+    """A copy of the file with some fields changed; None takes a field away."""
+    content = {**json.loads(kept.read_text()), **fields}
+    path = here / "failure.json"
+    path.write_text(json.dumps({name: value for name, value in content.items() if value is not None}))
+    return path
+
+
+def test_a_file_says_what_it_takes_to_repeat_it(kept: Path) -> None:
+    content = json.loads(kept.read_text())
+    assert set(content) == {"mapproof", "request", "scenario", "schedule", "kind", "python"}
+    assert (content["mapproof"], content["kind"]) == (1, "not linearizable")
+    assert content["request"]["target"] == "kept_map:Map"
+    assert kept.name.startswith("Map-")
+    assert kept.name.endswith(".json")
+    saved, schedule = load(kept)
+    assert str(schedule) == saved.schedule == content["schedule"]
+
+
+def test_a_fresh_process_fails_a_hundred_times_of_a_hundred(process: Any, kept: Path) -> None:
+    ended = process("replay", kept, "--times", "100", cwd=kept.parents[1])
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert ended.stdout.startswith("NOT LINEARIZABLE: ")
+    assert ended.stdout.endswith("\n\nfailed 100 of 100 times\n")
+
+
+def test_a_fixed_map_fails_no_more(process: Any, kept: Path, here: Path) -> None:
+    (here / "kept_map.py").write_text(RIGHT)
+    ended = process("replay", kept, "--times", "10", cwd=here)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith(
+        "failed 0 of 10 times; the schedule could not be followed in 10: the code has"
+    )
+
+
+def test_a_map_that_fails_in_another_way_says_so(process: Any, kept: Path, here: Path) -> None:
+    (here / "kept_map.py").write_text(WRONG.replace("return self[key]", "raise ValueError('no')"))
+    ended = process("replay", kept, cwd=here)
+    assert ended.returncode == 1
+    assert "failed 1 of 1 times; in another way than was saved: exception" in ended.stdout
+
+
+@pytest.mark.parametrize("directory", ["a_file", "a_file/below", "/proc/nowhere"])
+def test_where_nothing_can_be_written_it_goes_to_temporary_files(
+    kept: Path, here: Path, directory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "a_file").write_text("")
+    (here / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(here / "temporary"))
+    saved, schedule = load(kept)
+    monkeypatch.syspath_prepend(str(kept.parents[1]))
+    findings = examine(saved.request.resolve(), budget=20, seed=0)
+    assert findings.counterexample is not None
+    path = save(saved.request, findings.counterexample, Path(directory))
+    assert path.parent == here / "temporary"
+    assert load(path) == (saved, schedule)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "failure.json: "),
+        (b"not json", "failure.json: "),
+        (b"[]", "failure.json: "),
+        (b"{}", "missing required field `mapproof`"),
+        (b"\xff\xfe", "failure.json: "),
+        (b"[" * 100_000, "failure.json: "),
+    ],
+)
+def test_what_is_no_failure_file_is_refused_in_one_line(
+    mapproof: Any, here: Path, content: bytes, says: str
+) -> None:
+    (here / "failure.json").write_bytes(content)
+    refused(mapproof("replay", "failure.json"), says)
+
+
+def refused(result: Any, says: str) -> None:
+    assert (result.exit_code, result.stdout) == (2, ""), result.output
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"mapproof": 2}, "format 2 is not known, only 1"),
+        ({"schedule": "1,2"}, "a schedule reads like '12:2 16:1', not '1,2'"),
+        ({"scenario": None}, "missing required field `scenario`"),
+        ({"more": 1}, "unknown field `more`"),
+        (
+            {"scenario": {"setup": [{"op": "fly"}], "threads": [], "observers": []}},
+            "Invalid enum value 'fly'",
+        ),
+        (
+            {"scenario": {"setup": [{"op": "swap", "key": 0, "args": [1]}], "threads": [], "observers": []}},
+            "swap",
+        ),
+        (
+            {"scenario": {"setup": [{"op": "store", "key": 0, "args": []}], "threads": [], "observers": []}},
+            "store",
+        ),
+        (
+            {"scenario": {"setup": [{"op": "load", "key": 0, "form": 9}], "threads": [], "observers": []}},
+            "load",
+        ),
+        ({"request": {"target": "nowhere:Map"}}, "TARGET: nowhere:Map: cannot import nowhere"),
+        ({"request": {"target": "nonsense"}}, "TARGET: 'nonsense' is not of the form pkg.mod:attr"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_damaged_failure_file_is_refused_in_one_line(
+    mapproof: Any, here: Path, kept: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], says: str
+) -> None:
+    monkeypatch.syspath_prepend(str(kept.parents[1]))
+    refused(mapproof("replay", changed(kept, here, **fields)), says)
+
+
+@pytest.mark.parametrize("arguments", [["missing.json"], ["."], [], ["missing.json", "--times", "0"]])
+def test_bad_usage_of_replay(mapproof: Any, arguments: list[str]) -> None:
+    result = mapproof("replay", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Traceback" not in result.stderr
