@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -28,6 +28,7 @@ from mapproof.stateful_tests.execution import CANNOT_LOOK, Execution, Laboratory
 from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
+from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Strategy
 from mapproof.stateful_tests.scenarios import Scenario, scenarios
 from mapproof.stateful_tests.shrink import simplest
@@ -48,6 +49,12 @@ SHRINKING_STEPS = 2_000_000
 
 STEPS_OF_A_CALL = 20
 """What an operation of client 0, whose steps are not counted, is taken to cost."""
+
+
+NOT_REPEATED = (
+    "This failure did not happen again in the same schedule: the code under test depends on more than its "
+    "schedule (time, chance), and a replay may not show it."
+)
 
 
 class MapIsWrong(AssertionError):
@@ -152,8 +159,16 @@ def examine(
 
 
 def _account(lab: Laboratory, scenario: Scenario, execution: Execution) -> Counterexample:
-    smallest = simplest(lab, scenario, execution)
-    return counterexample(lab, scenario, smallest)
+    try:
+        smallest = simplest(lab, scenario, execution)
+    except CANNOT_LOOK:
+        smallest = execution
+    told = counterexample(lab, scenario, smallest)
+    replay = Replay(smallest.schedule)
+    replay.begin()
+    if lab.run(scenario, replay).failure is None:
+        return replace(told, account=f"{NOT_REPEATED}\n\n{told.account}")
+    return told
 
 
 class _Found(Exception):
@@ -181,7 +196,7 @@ class _Campaign:
         while time.perf_counter() < self.deadline and self._smallest is None:
             self._rounds += 1
             self._round(self.seed * 1_000_003 + self._rounds)
-            if self._trouble is not None:
+            if self._trouble is not None and self._smallest is None:
                 raise self._trouble
         return None if self._smallest is None else (self._smallest, self._failures[self._smallest])
 
