@@ -88,7 +88,7 @@ class _Register:
 
     def __init__(self, group: AnyGroup, place: int) -> None:
         self.actions = _on_place(group.actions, place)
-        self._key = repr(group.keys[place])
+        self._key = f"key {group.keys[place]!r}"
         self._values = group.values
 
     def tell(self, core: list[Action[Effect]]) -> str | None:
@@ -98,7 +98,11 @@ class _Register:
         for reader in core:
             told = _Told(reader, [action for action in core if action is not reader])
             sentence = (
-                self._from_nowhere(told) or self._stale(told) or self._lost(told) or self._refused(told)
+                self._from_nowhere(told)
+                or self._stale(told)
+                or self._lost(told)
+                or self._refused(told)
+                or self._outlived(told)
             )
             if sentence:
                 return sentence
@@ -161,6 +165,29 @@ class _Register:
         return (
             f"{said(told.reader.shown)} failed, but {self._key} held {self._value(unless)}: "
             f"{said(store.shown)} had put it there, and nothing changed it in between"
+        )
+
+    def _outlived(self, told: _Told) -> str | None:
+        """An insertion found the key missing, so a store came after it; yet its value is what was seen in the end."""
+        wanted = told.reader.effect.wanted
+        if len(told.others) != 2 or wanted <= MISSING:
+            return None
+        store, insertion = sorted(told.others, key=lambda action: action.effect.wanted)
+        fits = insertion.effect == Effect(wanted=MISSING, post=wanted) and store.effect == Effect(
+            post=store.effect.post
+        )
+        after_both = max(store.return_, insertion.return_) < told.reader.call
+        if (
+            not fits
+            or not after_both
+            or store.effect.post in (wanted, MISSING)
+            or store.optional
+            or insertion.optional
+        ):
+            return None
+        return (
+            f"{said(insertion.shown)} found {self._key} missing, so {said(store.shown)} came after it; "
+            f"yet {self._saw(told.reader)}, not {self._value(store.effect.post)}"
         )
 
     def _two_winners(self, core: list[Action[Effect]]) -> str | None:

@@ -32,7 +32,7 @@ def test_a_value_that_was_never_stored() -> None:
         op(1, Op.STORE, 8, at=(100, 110)),
         op(3, Op.LOAD, result=(7, True), at=(120, 140)),
     )
-    assert answer.explanation == "client 3 read 7 from 'a' at 120..140, but no operation stored 7 there"
+    assert answer.explanation == "client 3 read 7 from key 'a' at 120..140, but no operation stored 7 there"
     assert [one.client for one in answer.core] == [3]
     assert answer.key == "a"
 
@@ -43,7 +43,7 @@ def test_a_value_read_before_its_store_was_called() -> None:
         op(1, Op.STORE, 7, at=(150, 160)),
     )
     assert answer.explanation == (
-        "client 3 read 7 from 'a' at 120..140, but 7 was first stored there later, "
+        "client 3 read 7 from key 'a' at 120..140, but 7 was first stored there later, "
         "by client 1's store('a', 7) -> None at 150..160"
     )
 
@@ -64,7 +64,7 @@ def test_a_stale_read(change: Operation, did: str) -> None:
         op(1, Op.STORE, 9, at=(40, 45)),
     )
     assert answer.explanation == (
-        "client 3 read 7 from 'a' at 30..35, but 7, stored by client 1's store('a', 7) -> None at 10..15, "
+        "client 3 read 7 from key 'a' at 30..35, but 7, stored by client 1's store('a', 7) -> None at 10..15, "
         f"was {did} before by client 2's {change} at 20..25, and nothing stored it again in time"
     )
     assert len(answer.core) == 3
@@ -77,7 +77,7 @@ def test_two_operations_that_stored_into_a_missing_key() -> None:
     )
     assert answer.explanation == (
         "client 1's load_or_store('a', 1) -> (1, False) at 0..9 and client 2's load_or_store('a', 2) -> "
-        "(2, False) at 3..8 both found 'a' missing, but nothing deleted it between them"
+        "(2, False) at 3..8 both found key 'a' missing, but nothing deleted it between them"
     )
 
 
@@ -89,7 +89,7 @@ def test_two_operations_that_took_the_same_value() -> None:
     )
     assert answer.explanation == (
         "client 1's load_and_delete('a') -> (5, True) at 2..9 and client 2's compare_and_swap('a', 5, 6) -> True "
-        "at 3..8 both took 5 from 'a', but it was put there only once in time, "
+        "at 3..8 both took 5 from key 'a', but it was put there only once in time, "
         "by client 0's store('a', 5) -> None at 0..1"
     )
 
@@ -102,7 +102,7 @@ def test_a_missing_key_that_was_stored_and_not_deleted() -> None:
         op(1, Op.DELETE, at=(41, 42)),
     )
     assert answer.explanation == (
-        "client 3 found 'a' missing at 30..35, but client 1's store('a', 7) -> None at 10..15 had put 7 there, "
+        "client 3 found key 'a' missing at 30..35, but client 1's store('a', 7) -> None at 10..15 had put 7 there, "
         "and nothing deleted the key in between"
     )
 
@@ -113,7 +113,7 @@ def test_a_comparison_that_failed_on_the_same_value() -> None:
         op(3, Op.COMPARE_AND_DELETE, 7, result=False, at=(30, 35)),
     )
     assert answer.explanation == (
-        "client 3's compare_and_delete('a', 7) -> False at 30..35 failed, but 'a' held 7: "
+        "client 3's compare_and_delete('a', 7) -> False at 30..35 failed, but key 'a' held 7: "
         "client 1's store('a', 7) -> None at 10..15 had put it there, and nothing changed it in between"
     )
 
@@ -165,7 +165,7 @@ def test_a_violation_on_one_key_is_told_so_where_all_keys_are_tied() -> None:
         claims=ATOMIC,
     )
     assert answer.key == "a"
-    assert answer.explanation.startswith("client 3 found 'a' missing at 30..35, but client 1's store")
+    assert answer.explanation.startswith("client 3 found key 'a' missing at 30..35, but client 1's store")
 
 
 def test_a_snapshot_that_never_was() -> None:
@@ -240,3 +240,15 @@ def test_what_a_sentence_denies_did_not_happen() -> None:
                 in_time = one.call <= (reader.return_ or 0) and (one.return_ or 0) >= since
                 assert not in_time, (answer.explanation, history)
     assert told > 200
+
+
+def test_an_insertion_that_outlived_the_store_after_it() -> None:
+    answer = violation(
+        op(2, Op.LOAD_OR_STORE, 2, result=(2, False), at=(1, 4)),
+        op(1, Op.STORE, 1, at=(2, 3)),
+        op(0, Op.LOAD, result=(2, True), at=(5, 6)),
+    )
+    assert answer.explanation == (
+        "client 2's load_or_store('a', 2) -> (2, False) at 1..4 found key 'a' missing, "
+        "so client 1's store('a', 1) -> None at 2..3 came after it; yet client 0 read 2 from key 'a' at 5..6, not 1"
+    )

@@ -140,7 +140,7 @@ def test_a_history_that_could_not_be_decided_is_no_pass(monkeypatch: pytest.Monk
 
 ACCOUNT = """\
 NOT LINEARIZABLE: client 1's load_or_store('a', 1) -> (1, False) at 3..8 and client 2's load_or_store('a', 2) -> \
-(2, False) at 4..5 both found 'a' missing, but nothing deleted it between them
+(2, False) at 4..5 both found key 'a' missing, but nothing deleted it between them
 
 before (client 0):
   m['b'] = 9  done
