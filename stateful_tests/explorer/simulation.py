@@ -34,6 +34,10 @@ CHOSEN_TURNS = 8
 """So often the strategy says who gets the turn that a thread was made to give; then they take turns."""
 
 
+UNWINDING_STEPS = 10_000
+"""An execution that was given up may take so many instructions to clean up."""
+
+
 class Abort(BaseException):
     """Unwinds a simulated thread whose execution was given up."""
 
@@ -246,6 +250,8 @@ class Simulation:
     def wait_until(self, target: object, access: Access, ready: Ready, *, timed: bool) -> bool:
         """Wait for `ready()`. A `timed` wait gives up, and answers False, when nothing else could go on."""
         if self._unwinding:
+            if not ready():
+                raise Abort
             return True
         me = self._current
         me.doing = (target, access)
@@ -283,7 +289,9 @@ class Simulation:
         self._unwinding = False
         self._error = None
         self._outcome = Outcome.FINISHED
-        self._steps = self._streak = self._decisions = self._turns = self._given_way = 0
+        self._steps = self._streak = self._decisions = self._turns = self._given_way = (
+            self._unwinding_steps
+        ) = 0
         self._switches: list[tuple[int, int]] = []
 
     def _switch_on(self, stops: bool) -> None:
@@ -309,6 +317,9 @@ class Simulation:
 
     def _place(self, place: Any) -> None:
         """The instrument's point: already where a switch is allowed."""
+        if self._unwinding:
+            self._count_unwinding_step()
+            return
         self._current.doing = place
         if self._is_alone():
             self._count_step()
@@ -322,6 +333,12 @@ class Simulation:
     def _count_step(self) -> None:
         self._steps += 1
         if self._unwinding:
+            raise Abort
+
+    def _count_unwinding_step(self) -> None:
+        """`finally` blocks run to their end, as locks that outlive the run must be given back; loops do not."""
+        self._unwinding_steps += 1
+        if self._unwinding_steps > UNWINDING_STEPS:
             raise Abort
 
     def _point(self) -> None:
