@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from itertools import islice
 from pathlib import Path
@@ -120,15 +121,10 @@ def test_a_wrong_reference_map_fails_every_check(
     monkeypatch.setattr(module, "CAMPAIGN_SECONDS", 20)
     monkeypatch.setattr(module, "PROGRAMS", 50)
     provers(WRITES_A_REPORT)
-    results = verified()
-    assert [result.verdict for result in results] == [
-        Verdict.PROVED,
-        Verdict.FAILED,
-        Verdict.FAILED,
-        Verdict.VIOLATION,
-    ]
-    assert all(result.counterexample for result in results[1:])
-    assert mapproof("verify").exit_code == 1
+    assert mapproof("verify", "--json", "out.json").exit_code == 1
+    results = json.loads(Path("out.json").read_text())["results"]
+    assert [result["verdict"] for result in results] == ["PROVED", "FAILED", "FAILED", "VIOLATION"]
+    assert all(result["counterexample"] for result in results[1:])
 
 
 def test_the_real_provers_answer(monkeypatch: pytest.MonkeyPatch) -> None:

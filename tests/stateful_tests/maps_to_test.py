@@ -167,6 +167,23 @@ class Aged:
             self._d[key] = value
 
 
+class AgedTogether:
+    """The same two locks for every map."""
+
+    data, ages = Lock(), Lock()
+
+    def __init__(self) -> None:
+        self._d: dict[Any, Any] = {}
+
+    def __getitem__(self, key: Any) -> Any:
+        with self.data, self.ages:
+            return self._d[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        with self.ages, self.data:
+            self._d[key] = value
+
+
 class LeakyOnce:
     """`store` never gives its lock back."""
 

@@ -118,6 +118,13 @@ def test_who_holds_the_lock_is_said() -> None:
     assert failure.summary.endswith(", held by client 1, which has ended")
 
 
+def test_a_deadlock_leaves_the_locks_of_the_class_free() -> None:
+    with on(maps.AgedTogether, "", "load a", "store a 1") as (lab, scenario):
+        failing = first_failure(lab, scenario)
+        assert replayed(lab, scenario, "-").failure is None
+        assert replayed(lab, scenario, str(failing.schedule)) == failing
+
+
 def test_a_run_without_failure() -> None:
     with on(maps.CheckThenAct, "", "load_or_store a 1", "load_or_store a 2") as (lab, scenario):
         ran = replayed(lab, scenario, "-")

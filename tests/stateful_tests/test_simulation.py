@@ -216,6 +216,25 @@ def test_giving_up_runs_finally_blocks_that_use_locks_themselves(files: list[str
 
 
 @modes
+def test_code_that_will_not_be_stopped_is_stopped(files: list[str]) -> None:
+    def program() -> Any:
+        first, second, swallowed = Mutex("first"), Mutex("second"), list[int]()
+
+        def stubborn() -> None:
+            for _ in range(5):
+                try:
+                    second.lock()
+                    first.lock()
+                except BaseException:  # noqa: BLE001 - swallows even what ends it
+                    swallowed.append(1)
+
+        return [lambda: (first.lock(), second.lock()), stubborn], lambda: None
+
+    endings = [ending for ending, _ in explore(program, PreemptionBound(1), files=files)]
+    assert Outcome.DEADLOCK in {ending.outcome for ending in endings}
+
+
+@modes
 def test_hundreds_of_deadlocks_reuse_the_same_threads(files: list[str]) -> None:
     def parked() -> int:
         return max(len(threads) for threads in module._pool.threads.values())
