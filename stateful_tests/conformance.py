@@ -44,7 +44,7 @@ more with each round."""
 
 SCENARIOS_A_ROUND = 60
 
-SHRINKING_STEPS = 2_000_000
+SHRINKING_STEPS = 700_000
 """Shrinking stops after so many steps, a count and not a time, so that a seed gives one counterexample."""
 
 STEPS_OF_A_CALL = 20
