@@ -280,9 +280,16 @@ def _taken_at_import(module: ModuleType, originals: dict[int, Any]) -> Iterator[
             if id(value) in originals:
                 yield owner, name, originals[id(value)]
             elif isinstance(value, _LOCK_TYPES):
-                yield owner, name, RLock() if "RLock" in type(value).__name__ else Lock()
+                yield owner, name, _in_place_of(value, f"{owner.__name__}.{name}")
             elif isinstance(value, FunctionType):
                 yield from _taken_by_function(value, originals)
+
+
+def _in_place_of(real: Any, where: str) -> Lock | RLock:
+    made = RLock() if "RLock" in type(real).__name__ else Lock()
+    inner = made._lock if isinstance(made, RLock) else made
+    made.name = inner.name = f"{type(made).__name__} {where}"
+    return made
 
 
 def _taken_by_function(function: FunctionType, originals: dict[int, Any]) -> Iterator[tuple[Any, str, Any]]:

@@ -419,6 +419,10 @@ def test_locks_that_were_taken_at_import_are_replaced_and_given_back() -> None:
         assert [name for name, replaced in kinds().items() if not replaced] == []
         recursive = [n for n, lock in lock_takers.every_lock().items() if isinstance(lock, cooperative.RLock)]
         assert recursive == [name for name in kinds() if "recursive" in name]
+        locks = lock_takers.every_lock()
+        assert locks["module"].name == "Lock lock_takers.module_lock"
+        assert locks["class, recursive"].name == "RLock ByClassAttribute.rlock"
+        assert "lock_takers.py:" in locks["name"].name
     assert not any(kinds().values())
     assert {name: id(lock) for name, lock in vars(lock_takers).items()} == before
     assert dict(vars(lock_takers.ByClassAttribute)) == class_before
