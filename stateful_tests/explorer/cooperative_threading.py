@@ -275,7 +275,8 @@ def _taken_at_import(module: ModuleType, originals: dict[int, Any]) -> Iterator[
     """What to set where: names of the module and its classes, default arguments, and variables of closures
     (where a dataclass keeps a `default_factory`)."""
     classes = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__]
-    for owner in (module, *classes):
+    owners: list[ModuleType | type] = [module, *classes]
+    for owner in owners:
         for name, value in list(vars(owner).items()):
             if id(value) in originals:
                 yield owner, name, originals[id(value)]

@@ -53,7 +53,7 @@ def found(name: str, seed: int) -> Findings:
 
 
 @pytest.mark.parametrize(
-    ("name", "seed"), [*((name, 0) for name in BROKEN), *((name, 1) for name in list(BROKEN)[:3])]
+    ("name", "seed"), [*((name, 0) for name in BROKEN), *((name, 1) for name in list(BROKEN)[:2])]
 )
 def test_a_broken_map_is_found_and_made_small(name: str, seed: int) -> None:
     findings = found(name, seed)
@@ -70,7 +70,7 @@ def test_a_broken_map_is_found_and_made_small(name: str, seed: int) -> None:
     assert counterexample.account.startswith(f"{counterexample.execution.failure.kind.value.upper()}: ")
 
 
-@pytest.mark.parametrize("name", ["check_then_act", "abba"])
+@pytest.mark.parametrize("name", ["abba"])
 def test_a_seed_gives_one_counterexample(name: str) -> None:
     again = examined(zoo_map("broken", name), 20, seed=0)
     assert again.counterexample == found(name, 0).counterexample
@@ -88,13 +88,13 @@ def test_a_right_map_is_not_accused(name: str) -> None:
 
 
 def test_of_a_dict_it_is_said_that_nothing_was_switched_inside_its_operations() -> None:
-    findings = examined(dict, 1.5)
+    findings = examined(dict, 0.5)
     assert findings.verdict is Verdict.SAMPLED
     assert "switching between whole operations only" in findings.scope
 
 
 def test_a_reference_map_is_switched_inside() -> None:
-    findings = examined(SyncMap, 1.5)
+    findings = examined(SyncMap, 0.7)
     assert findings.verdict is Verdict.SAMPLED
     assert "whole operations only" not in findings.scope
     assert "contracts: range per_key, clear atomic" in findings.scope
