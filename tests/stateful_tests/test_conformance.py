@@ -34,9 +34,7 @@ BROKEN: dict[str, tuple[set[FailureKind], int]] = {
     "leaky_lock": ({FailureKind.DEADLOCK}, 2),
     "lossy_resize": ({FailureKind.VIOLATION}, 4),
     "torn_pop": ({FailureKind.VIOLATION, FailureKind.EXCEPTION}, 3),
-    "lost_update_len": ({FailureKind.VIOLATION}, 3),
     "unlocked_iter": ({FailureKind.EXCEPTION, FailureKind.VIOLATION}, 3),
-    "compare_then_swap": ({FailureKind.VIOLATION}, 3),
 }
 """What each is found to do, and the most operations that its threads need to show it, setup included."""
 
