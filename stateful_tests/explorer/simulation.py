@@ -133,9 +133,6 @@ class _Thread:
         self.turn = 0
         self.doing: Any = None
 
-    def is_enabled(self) -> bool:
-        return self.ready is None or self.ready()
-
     def _loop(self) -> None:
         self.simulation.instrument.prepare()
         while True:
