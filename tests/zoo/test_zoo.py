@@ -259,12 +259,15 @@ def test_a_correct_map_stands_the_hammer(path: Path) -> None:
 def test_the_hammer_bites() -> None:
     honest = map_class(ZOO / "broken" / "check_then_act.py")
 
+    together = threading.Barrier(4)
+
     class Slow(honest):  # type: ignore[misc,valid-type,unused-ignore]
-        """The same bug with a longer gap, so that real threads show it in every run."""
+        """The same bug, where all four threads look at the first key before any of them acts."""
 
         def setdefault(self, key: Any, default: Any = None) -> Any:
             value = self.get(key)
-            time.sleep(1e-5)
+            if key == ("shared", 0):
+                together.wait(SECONDS)
             if value is None:
                 self[key] = value = default
             return value
