@@ -33,11 +33,12 @@ class Operation:
     """One operation of one client.
 
     `call` and `return_` are whole numbers of one clock, in any unit; `return_` is None while pending. `error`
-    names the exception of an operation that raised: whether it took effect is then not known.
+    names the exception of an operation that raised: whether it took effect is then not known. `op` is an Op for
+    a map; for an object with a model of its own it is any string that the model knows.
     """
 
     client: int
-    op: Op
+    op: Op | Any
     key: Any
     args: tuple[Any, ...]
     result: Any
@@ -56,7 +57,9 @@ class Operation:
         return self.return_ is not None and self.error is None
 
     def __str__(self) -> str:
-        given = [repr(self.key)] if SIGNATURES[self.op].keyed else []
+        signature = SIGNATURES.get(self.op)
+        keyed = self.key is not None if signature is None else signature.keyed
+        given = [repr(self.key)] if keyed else []
         text = f"{self.op}({', '.join([*given, *map(repr, self.args)])})"
         if self.pending:
             return f"{text} pending"
@@ -76,9 +79,14 @@ class History:
             return History.parse(stream, str(path))
 
     @staticmethod
-    def parse(stream: BinaryIO | Iterable[bytes], name: str) -> History:
-        """The history in a stream of JSONL lines; `name` stands for it in error messages."""
-        operations = tuple(_operation(line, f"{name}:{number}") for number, line in enumerate(stream, 1))
+    def parse(stream: BinaryIO | Iterable[bytes], name: str, any_operation: bool = False) -> History:
+        """The history in a stream of JSONL lines; `name` stands for it in error messages.
+
+        With `any_operation` an op is any name, kept as a plain string, and neither key, arguments nor result are
+        held to a shape: what they mean is for a model of one's own to say.
+        """
+        read = _any_operation if any_operation else _operation
+        operations = tuple(read(line, f"{name}:{number}") for number, line in enumerate(stream, 1))
         if not operations:
             raise HistoryError(f"{name}:1: the file holds no operation")
         _refuse_overlapping_clients(operations, name)
@@ -129,7 +137,7 @@ _ENCODER = msgspec.json.Encoder(enc_hook=repr)
 def _to_line(operation: Operation) -> _CanonicalLine:
     return _CanonicalLine(
         client=operation.client,
-        op=operation.op.value,
+        op=str(operation.op),
         key=operation.key,
         args=operation.args,
         result=msgspec.UNSET if operation.error else operation.result,
@@ -145,13 +153,30 @@ def _operation(line: bytes, where: str) -> Operation:
         op = Op(read.op)
     except ValueError:
         raise HistoryError(f"{where}: op: no operation {read.op!r}; one of {', '.join(Op)}") from None
-    _refuse_wrong_shapes(read, op, where)
+    _refuse_wrong_arguments(read, op, where)
+    _refuse_wrong_outcome(read, where)
+    if read.result is msgspec.UNSET:
+        return _made(read, op, None)
+    if read.return_ is not None and not has_shape(SIGNATURES[op].result, read.result):
+        raise HistoryError(f"{where}: result: {op} answers {SIGNATURES[op].result.value}")
+    return _made(read, op, _as_answer(op, read.result))
+
+
+def _any_operation(line: bytes, where: str) -> Operation:
+    read = _decode(line, where)
+    if not read.op:
+        raise HistoryError(f"{where}: op: the name of the operation is empty")
+    _refuse_wrong_outcome(read, where)
+    return _made(read, read.op, None if read.result is msgspec.UNSET else read.result)
+
+
+def _made(read: _Line, op: str, result: Any) -> Operation:
     return Operation(
         client=read.client,
         op=op,
         key=read.key,
         args=tuple(read.args),
-        result=None if read.result is msgspec.UNSET else _as_answer(op, read.result),
+        result=result,
         call=read.call,
         return_=read.return_,
         error=None if read.error is msgspec.UNSET else read.error,
@@ -182,19 +207,13 @@ def _field_first(message: str) -> str:
     return message
 
 
-def _refuse_wrong_shapes(read: _Line, op: Op, where: str) -> None:
+def _refuse_wrong_arguments(read: _Line, op: Op, where: str) -> None:
     signature = SIGNATURES[op]
     if not signature.keyed and read.key is not None:
         raise HistoryError(f"{where}: key: {op} takes no key, so it must be null")
     if len(read.args) != len(signature.arguments):
         wanted = ", ".join(signature.arguments) or "none"
         raise HistoryError(f"{where}: args: {op} takes {wanted}; {len(read.args)} given")
-    for field, value in (("key", read.key), ("args", read.args), ("result", read.result)):
-        if _is_nested_beyond(value, _MAX_NESTING):
-            raise HistoryError(f"{where}: {field}: nested deeper than {_MAX_NESTING} levels")
-    if read.return_ is not None and read.return_ < read.call:
-        raise HistoryError(f"{where}: return: {read.return_} is before the call at {read.call}")
-    _refuse_wrong_result(read, op, where)
 
 
 def _is_nested_beyond(value: Any, levels: int) -> bool:
@@ -204,7 +223,12 @@ def _is_nested_beyond(value: Any, levels: int) -> bool:
     return levels == 0 or any(_is_nested_beyond(part, levels - 1) for part in inner)
 
 
-def _refuse_wrong_result(read: _Line, op: Op, where: str) -> None:
+def _refuse_wrong_outcome(read: _Line, where: str) -> None:
+    for field, value in (("key", read.key), ("args", read.args), ("result", read.result)):
+        if _is_nested_beyond(value, _MAX_NESTING):
+            raise HistoryError(f"{where}: {field}: nested deeper than {_MAX_NESTING} levels")
+    if read.return_ is not None and read.return_ < read.call:
+        raise HistoryError(f"{where}: return: {read.return_} is before the call at {read.call}")
     if read.error is not msgspec.UNSET:
         if read.result is not msgspec.UNSET:
             raise HistoryError(f"{where}: error: an operation that raised has no result")
@@ -214,13 +238,8 @@ def _refuse_wrong_result(read: _Line, op: Op, where: str) -> None:
             raise HistoryError(f"{where}: error: the name of the exception is empty")
     elif read.result is msgspec.UNSET:
         raise HistoryError(f"{where}: result: the field is missing (null while pending)")
-    elif read.return_ is None:
-        if read.result is not None:
-            raise HistoryError(
-                f"{where}: result: a pending operation (return null) has none, so it must be null"
-            )
-    elif not has_shape(SIGNATURES[op].result, read.result):
-        raise HistoryError(f"{where}: result: {op} answers {SIGNATURES[op].result.value}")
+    elif read.return_ is None and read.result is not None:
+        raise HistoryError(f"{where}: result: a pending operation (return null) has none, so it must be null")
 
 
 def _as_answer(op: Op, result: Any) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 from mapproof.spec.history import Operation
 from mapproof.spec.operations import SIGNATURES, Op, Shape
@@ -27,12 +27,33 @@ class Inconsistent:
 
 
 class Model(Protocol[State]):
-    """A sequential specification. Both functions are pure; states are immutable and compare by value."""
+    """A sequential specification. States are immutable and compare by value; `step` is pure.
+
+    `step` is given operations that have no answer, too: where `operation.completed` is false it was pending or
+    raised, its `result` is None and says nothing, and the state is what it leaves if it took effect.
+    """
 
     @property
     def initial(self) -> State: ...
 
     def step(self, state: State, operation: Operation) -> State | Inconsistent: ...
+
+
+@runtime_checkable
+class Partitioned(Protocol):
+    """A model of many objects that no operation ties together: what has the same `partition` is one object.
+
+    Each is then decided apart, from `initial`; that is exact (Herlihy and Wing, TOPLAS 1990) and far quicker.
+    """
+
+    def partition(self, operation: Operation) -> Hashable: ...
+
+
+@runtime_checkable
+class DeclaresReads(Protocol):
+    """A model that says which operations never change the state, whatever they answer: they cost nothing then."""
+
+    def reads(self, operation: Operation) -> bool: ...
 
 
 MapState = Mapping[Hashable, tuple[Any, Any]]
