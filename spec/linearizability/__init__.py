@@ -17,10 +17,11 @@ from mapproof.spec.claims import Claims
 from mapproof.spec.history import History, Operation
 from mapproof.spec.linearizability.budget import Budget, OutOfBounds
 from mapproof.spec.linearizability.core import core_of
+from mapproof.spec.linearizability.deciding import decide
 from mapproof.spec.linearizability.explain import NOT_SMALLEST, explain, impossible
 from mapproof.spec.linearizability.groups import AnyGroup, Impossible, split
 from mapproof.spec.linearizability.results import ALL_KEYS, Linearizable, Scope, Unknown, Violation, Witness
-from mapproof.spec.linearizability.search import Explained, Stuck, find_order
+from mapproof.spec.linearizability.search import Explained
 from mapproof.spec.linearizability.witness import InternalError, replayed
 
 __all__ = [
@@ -83,7 +84,7 @@ def _decide_all(
 
 def _decide(operations: tuple[Operation, ...], group: AnyGroup, budget: Budget) -> Witness | Violation:
     budget.look_at_the_clock()
-    outcome: Explained | Stuck = find_order(group.actions, group.initial, group.step, budget)  # type: ignore[arg-type, misc]
+    outcome = decide(group, group.actions, budget)
     if isinstance(outcome, Explained):
         return replayed(group, outcome.order, budget)
     found = core_of(group, outcome, budget.renewed())

@@ -24,14 +24,23 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
+from typing import TypeAlias
 
 from mapproof.spec.linearizability.budget import Budget, OutOfBounds
+from mapproof.spec.linearizability.deciding import decide
 from mapproof.spec.linearizability.effects import MISSING, Count, Effect, MapEffect
 from mapproof.spec.linearizability.groups import AnyGroup
-from mapproof.spec.linearizability.search import PENDING, Action, Stuck, find_order
+from mapproof.spec.linearizability.results import ALL_KEYS
+from mapproof.spec.linearizability.search import PENDING, Action, Stuck
 
 AnyAction = Action[Effect] | Action[MapEffect]
+
+
+Around: TypeAlias = Callable[[Collection[int]], Sequence[AnyAction]]
+"""The actions of some operations, and of the others at least those that make a difference to these when
+forgotten: any superset will do, all actions too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +54,78 @@ class Core:
 def core_of(group: AnyGroup, stuck: Stuck, budget: Budget) -> Core:
     """A set of operations that is a violation with all others forgotten, and none fewer of them is.
 
-    The search for it starts at the operation that could not return and goes back in time, so that the core is
-    found near it; each step doubles, then halves, what is kept: about 2 log2(n) searches an operation found.
+    What the refutation stumbled over is tried first, then what was called near it.
     """
-    until = group.actions[stuck.place].return_
+    until = PENDING if stuck.hints else group.actions[stuck.place].return_
     seen = [action for action in group.actions if action.call <= until]
-    last = group.actions[stuck.place].source
-    calls = {action.source: action.call for action in seen}
-    candidates = sorted(calls, key=lambda index: (index == last, calls[index]), reverse=True)
-    shrinker = _Shrinker(group, seen, until, budget, candidates)
+    around = partial(surroundings, seen) if group.key is not ALL_KEYS else lambda near: seen
+    return smallest_core(group, _by_suspicion(group, seen, stuck), around, until, budget)
+
+
+def _by_suspicion(group: AnyGroup, seen: Sequence[AnyAction], stuck: Stuck) -> list[int]:
+    """The sources of the actions seen: the hints, then the others by how long before the last hint, or after."""
+    first = [group.actions[place] for place in stuck.hints or (stuck.place,)]
+    center = max(action.call for action in first)
+    ranks = {action.source: (abs(center - action.call), action.call < center) for action in seen}
+    ranks |= {action.source: (-1, False) for action in first}
+    return sorted(ranks, key=ranks.__getitem__)
+
+
+def smallest_core(
+    group: AnyGroup, candidates: Sequence[int], around: Around, until: float, budget: Budget
+) -> Core:
+    """The same for operations given by suspicion, the most suspicious first, out of a key of any size.
+
+    The first few are tried, then ever more, until they are a violation by themselves; those are halved: about
+    2 log2(m) decisions of at most m operations for each one found.
+    """
+    size = _FIRST_CANDIDATES
+    try:
+        while True:
+            near = [int(index) for index in candidates[:size]]
+            shrinker = _Shrinker(group, around(set(near)), until, budget, near)
+            if len(near) == len(candidates) or shrinker.violates(near):
+                break
+            size *= 8
+    except OutOfBounds:
+        return Core(tuple(sorted(map(int, candidates))), False)
     try:
         shrinker.run()
     except OutOfBounds:
         return Core(tuple(sorted(shrinker.best)), False)
     return Core(tuple(sorted(shrinker.best)), True)
+
+
+_FIRST_CANDIDATES = 16
+
+
+def surroundings(actions: Iterable[AnyAction], near: Collection[int]) -> list[AnyAction]:
+    """The actions on one key that `Around` asks for, when those of `near` are to be told from the others.
+
+    A forgotten write can only give a state that somebody wants (or, where a comparison failed, any). Of those
+    that returned before everything near was called, one for each state gives as much as all of them; one that
+    is called after everything near has returned gives nothing, but shows where the state comes from.
+    """
+    all_actions = list(actions)
+    kept = [action for action in all_actions if action.source in near]
+    if not kept:
+        return []
+    begin, end = min(action.call for action in kept), max(action.return_ for action in kept)
+    effects = [effect for action in kept for _, effect in _parts(action)]
+    wishes = {effect.wanted for effect in effects if effect.wanted >= 0}
+    any_state = any(effect.unless >= 0 for effect in effects)
+    outside: dict[tuple[int, bool], AnyAction] = {}
+    for action in all_actions:
+        state = _parts(action)[0][1].post
+        if action.source in near or state < 0 or not (any_state or state in wishes):
+            continue
+        if begin <= action.return_ and action.call <= end:
+            kept.append(action)
+        else:
+            best = outside.setdefault((state, action.call > end), action)
+            if action.call < best.call:
+                outside[state, action.call > end] = action
+    return [*kept, *outside.values()]
 
 
 class _Shrinker:
@@ -77,25 +144,25 @@ class _Shrinker:
     def run(self) -> None:
         needed: list[int] = []
         rest = self._candidates
-        while not self._violates(needed):
+        while not self.violates(needed):
             rest = rest[: self._shortest(needed, rest)]
             needed.append(rest.pop())
 
     def _shortest(self, needed: list[int], rest: list[int]) -> int:
         """How many of `rest` must be added to `needed` for a violation; at least one, at most all."""
         too_few, enough = 0, 1
-        while enough < len(rest) and not self._violates(needed + rest[:enough]):
+        while enough < len(rest) and not self.violates(needed + rest[:enough]):
             too_few, enough = enough, 2 * enough
         enough = min(enough, len(rest))
         while enough - too_few > 1:
             half = (too_few + enough) // 2
-            if self._violates(needed + rest[:half]):
+            if self.violates(needed + rest[:half]):
                 enough = half
             else:
                 too_few = half
         return enough
 
-    def _violates(self, kept: list[int]) -> bool:
+    def violates(self, kept: list[int]) -> bool:
         if not kept:
             return False
         self._budget.look_at_the_clock()
@@ -115,7 +182,7 @@ def violates(
         for action in forget(actions, kept)
     ]
     budget.work(len(actions))
-    return isinstance(find_order(demanded, group.initial, group.step, budget), Stuck)  # type: ignore[arg-type, misc]
+    return isinstance(decide(group, demanded, budget), Stuck)
 
 
 def forget(actions: Sequence[AnyAction], kept: Collection[int]) -> list[AnyAction]:

@@ -85,9 +85,13 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """No order exists; no configuration survived the return of the action at `place`."""
+    """No order exists; no configuration survived the return of the action at `place`.
+
+    `hints`, if any, are the places of actions that a refutation of another kind rests on.
+    """
 
     place: int
+    hints: tuple[int, ...] = ()
 
 
 def find_order(

@@ -1,0 +1,154 @@
+"""The kernels that take a table apart into keys and hold an order against the effects; see `compiled`.
+
+The idea: the rows of one key are brought together in the order of their calls (a counting sort), their values are
+numbered from 1 within the key, and from there on each key is six short columns that the deciding kernels know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mapproof.spec.linearizability.compiled import Ints, filled
+
+LOAD, STORE, LOAD_OR_STORE, LOAD_AND_DELETE, DELETE, SWAP, COMPARE_AND_SWAP, COMPARE_AND_DELETE = range(8)
+
+
+def effects_of_rows(
+    op: Sequence[int],
+    first: Sequence[int],
+    second: Sequence[int],
+    found: Sequence[int],
+    told: Sequence[int],
+    fate: Sequence[int],
+    wanted: Ints,
+    unless: Ints,
+    post: Ints,
+) -> int:
+    """Fill in what each row asks and leaves, as `effects.effect_of` does: 0 missing, -1 none, value v as v + 1.
+
+    Returns the first row that no state explains (a `load_or_store` that stored what it was not given), or -1.
+    """
+    for row in range(len(op)):
+        code, want, leave, avoid = op[row], -1, -1, -1
+        given = first[row] + 1
+        met = found[row] + 1 if told[row] == 1 else 0
+        answered = fate[row] == 0
+        if code == LOAD:
+            if answered:
+                want = met
+        elif code == STORE:
+            leave = given
+        elif code == DELETE:
+            leave = 0
+        elif code == LOAD_OR_STORE:
+            if answered and told[row] == 1:
+                want = met
+            else:
+                if answered and found[row] + 1 != given:
+                    return row
+                want, leave = 0, given
+        elif code == LOAD_AND_DELETE:
+            leave = 0
+            if answered:
+                want = met
+        elif code == SWAP:
+            leave = given
+            if answered:
+                want = met
+        elif answered and told[row] != 1:
+            avoid = given
+        else:
+            want = given
+            leave = second[row] + 1 if code == COMPARE_AND_SWAP else 0
+        if want == leave:
+            leave = -1
+            if not answered:
+                want = -1
+        wanted[row], unless[row], post[row] = want, avoid, leave
+    return -1
+
+
+def rows_by_key(
+    key: Sequence[int],
+    by_call: Sequence[int],
+    wanted: Sequence[int],
+    unless: Sequence[int],
+    post: Sequence[int],
+    starts: Ints,
+    rows: Ints,
+) -> None:
+    """Put the rows in the order of (key, call); key k has rows[starts[k] : starts[k + 1]].
+
+    `by_call` are the rows in the order of their calls. A row that asks nothing and changes nothing is left out.
+    """
+    keys = len(starts) - 1
+    for row in range(len(key)):
+        if wanted[row] >= 0 or unless[row] >= 0 or post[row] >= 0:
+            starts[key[row] + 1] += 1
+    for k in range(keys):
+        starts[k + 1] += starts[k]
+    nxt = filled(keys, 0)
+    for k in range(keys):
+        nxt[k] = starts[k]
+    for at in range(len(by_call)):
+        row = by_call[at]
+        if wanted[row] >= 0 or unless[row] >= 0 or post[row] >= 0:
+            rows[nxt[key[row]]] = row
+            nxt[key[row]] += 1
+
+
+def number_within_key(
+    begin: int,
+    end: int,
+    wanted: Ints,
+    unless: Ints,
+    post: Ints,
+    stamp: Ints,
+    number: Ints,
+) -> int:
+    """Number the values in the columns [begin, end) from 1, in place; returns how many there are.
+
+    `stamp[v]` is the `begin` of the key that last gave v a number: `number[v]`.
+    """
+    values = 0
+    for at in range(begin, end):
+        for column in (wanted, unless, post):
+            value = column[at]
+            if value > 0:
+                if stamp[value] != begin:
+                    stamp[value] = begin
+                    values += 1
+                    number[value] = values
+                column[at] = number[value]
+    return values
+
+
+def replays(
+    wanted: Sequence[int],
+    unless: Sequence[int],
+    post: Sequence[int],
+    call: Sequence[int],
+    return_: Sequence[int],
+    optional: Sequence[int],
+    order: Sequence[int],
+    count: int,
+) -> bool:
+    """Whether order[:count] is a witness: possible step by step, in time, nothing twice, nothing left out."""
+    length = len(wanted)
+    done = filled(length, 0)
+    state, latest = 0, -(2**62)
+    for at in range(count):
+        step = order[at]
+        if step < 0 or step >= length or done[step] == 1 or return_[step] < latest:
+            return False
+        done[step] = 1
+        if (wanted[step] >= 0 and wanted[step] != state) or unless[step] == state:
+            return False
+        if post[step] >= 0:
+            state = post[step]
+        latest = max(latest, call[step])
+    if count < length:
+        for step in range(length):
+            if done[step] == 0 and optional[step] == 0:
+                return False
+    return True
