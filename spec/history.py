@@ -85,18 +85,16 @@ class History:
         With `any_operation` an op is any name, kept as a plain string, and neither key, arguments nor result are
         held to a shape: what they mean is for a model of one's own to say.
         """
-        read = _any_operation if any_operation else _operation
+        read = _any_operation if any_operation else operation_of
         operations = tuple(read(line, f"{name}:{number}") for number, line in enumerate(stream, 1))
         if not operations:
-            raise HistoryError(f"{name}:1: the file holds no operation")
+            raise no_operation_error(name)
         _refuse_overlapping_clients(operations, name)
         return History(operations)
 
     def lines(self) -> Iterator[bytes]:
         """The canonical JSONL lines, each with its newline. Values that JSON cannot hold become their repr."""
-        for operation in self.operations:
-            compact = _ENCODER.encode(_to_line(operation))
-            yield msgspec.json.format(compact, indent=0) + b"\n"
+        return map(line_of, self.operations)
 
     def write(self, path: Path | str) -> None:
         """Write the canonical JSONL file."""
@@ -134,6 +132,16 @@ _DECODER = msgspec.json.Decoder(_Line)
 _ENCODER = msgspec.json.Encoder(enc_hook=repr)
 
 
+def line_of(operation: Operation) -> bytes:
+    """The canonical JSONL line of one operation, with its newline."""
+    return canonical_json(_to_line(operation)) + b"\n"
+
+
+def canonical_json(value: Any) -> bytes:
+    """JSON with `", "` and `": "`. A value that JSON cannot hold becomes its repr."""
+    return msgspec.json.format(_ENCODER.encode(value), indent=0)
+
+
 def _to_line(operation: Operation) -> _CanonicalLine:
     return _CanonicalLine(
         client=operation.client,
@@ -147,7 +155,8 @@ def _to_line(operation: Operation) -> _CanonicalLine:
     )
 
 
-def _operation(line: bytes, where: str) -> Operation:
+def operation_of(line: bytes, where: str) -> Operation:
+    """The operation of one JSONL line; `where` is the file and the line, for messages. Raises HistoryError."""
     read = _decode(line, where)
     try:
         op = Op(read.op)
@@ -255,13 +264,22 @@ def _refuse_overlapping_clients(operations: tuple[Operation, ...], name: str) ->
         operation = operations[i]
         before = last.get(operation.client)
         if before is not None and operation.call < _end(operations[before]):
-            busy = operations[before]
-            until = "is still pending" if busy.return_ is None else f"runs until {busy.return_}"
-            raise HistoryError(
-                f"{name}:{i + 1}: call: client {operation.client} calls {operation.op} at {operation.call}, "
-                f"but its {busy.op} of line {before + 1} {until}"
-            )
+            raise overlap_error(name, i, operation, before, operations[before])
         last[operation.client] = i
+
+
+def no_operation_error(name: str) -> HistoryError:
+    """Says that there is nothing in the file."""
+    return HistoryError(f"{name}:1: the file holds no operation")
+
+
+def overlap_error(name: str, place: int, operation: Operation, before: int, busy: Operation) -> HistoryError:
+    """Says that the client of `operation` (line `place`, from 0) was busy with another (line `before`)."""
+    until = "is still pending" if busy.return_ is None else f"runs until {busy.return_}"
+    return HistoryError(
+        f"{name}:{place + 1}: call: client {operation.client} calls {operation.op} at {operation.call}, "
+        f"but its {busy.op} of line {before + 1} {until}"
+    )
 
 
 def _end(operation: Operation) -> float:
