@@ -8,6 +8,7 @@ A bound that runs out is an answer of its own.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from math import inf
 from time import perf_counter
@@ -20,7 +21,15 @@ from mapproof.spec.linearizability.core import core_of
 from mapproof.spec.linearizability.deciding import decide
 from mapproof.spec.linearizability.explain import NOT_SMALLEST, explain, impossible
 from mapproof.spec.linearizability.groups import AnyGroup, Impossible, split
-from mapproof.spec.linearizability.results import ALL_KEYS, Linearizable, Scope, Unknown, Violation, Witness
+from mapproof.spec.linearizability.results import (
+    ALL_KEYS,
+    Linearizable,
+    Method,
+    Scope,
+    Unknown,
+    Violation,
+    Witness,
+)
 from mapproof.spec.linearizability.search import Explained
 from mapproof.spec.linearizability.witness import InternalError, replayed
 
@@ -28,6 +37,7 @@ __all__ = [
     "ALL_KEYS",
     "InternalError",
     "Linearizable",
+    "Method",
     "Scope",
     "Unknown",
     "Violation",
@@ -69,6 +79,7 @@ def _decide_all(
 ) -> Linearizable | Violation | Unknown:
     """Decide the short groups first, so that a hard one does not hide a violation in an easy one."""
     witnesses: dict[int, Witness] = {}
+    methods: Counter[Method] = Counter()
     unknown: Unknown | None = None
     for place in sorted(range(len(groups)), key=lambda place: len(groups[place].actions)):
         try:
@@ -78,19 +89,23 @@ def _decide_all(
             continue
         if isinstance(answer, Violation):
             return answer
-        witnesses[place] = answer
-    return unknown or Linearizable(tuple(witnesses[place] for place in range(len(groups))))
+        witnesses[place], method = answer
+        methods[method] += 1
+    return unknown or Linearizable(tuple(witnesses[place] for place in range(len(groups))), methods)
 
 
-def _decide(operations: tuple[Operation, ...], group: AnyGroup, budget: Budget) -> Witness | Violation:
+def _decide(
+    operations: tuple[Operation, ...], group: AnyGroup, budget: Budget
+) -> tuple[Witness, Method] | Violation:
     budget.look_at_the_clock()
     outcome = decide(group, group.actions, budget)
     if isinstance(outcome, Explained):
-        return replayed(group, outcome.order, budget)
+        return replayed(group, outcome.order, budget), outcome.method
     found = core_of(group, outcome, budget.renewed())
     key, sentence = explain(group, found.indices, operations)
     core = sorted((operations[index] for index in found.indices), key=lambda operation: operation.call)
-    return Violation(tuple(core), key, sentence if found.smallest else sentence + NOT_SMALLEST)
+    sentence = sentence if found.smallest else sentence + NOT_SMALLEST
+    return Violation(tuple(core), key, sentence, outcome.method)
 
 
 def _name(key: Any) -> str:

@@ -6,6 +6,10 @@ limit holds to within a small fraction of a second and costs next to nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, MutableSequence
+from contextlib import contextmanager
+from math import inf
+from threading import Timer
 from time import perf_counter
 
 _UNITS_BETWEEN_LOOKS_AT_THE_CLOCK = 4096
@@ -40,6 +44,25 @@ class Budget:
         """Raises OutOfBounds when time is up."""
         if perf_counter() > self._deadline:
             raise OutOfBounds("the time limit ran out")
+
+    @property
+    def configurations(self) -> int:
+        """How many may still be created."""
+        return self._left
+
+    @contextmanager
+    def stopping(self, flag: MutableSequence[int]) -> Iterator[None]:
+        """Sets flag[0] to 1 when time is up, for code that reads a flag but no clock (it must let threads run)."""
+        if self._deadline == inf:
+            yield
+            return
+        timer = Timer(max(0.0, self._deadline - perf_counter()), flag.__setitem__, (0, 1))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def create(self, configurations: int) -> None:
         """Report new configurations. Raises OutOfBounds when there are too many."""

@@ -6,8 +6,9 @@ operations that cannot be ordered, UNKNOWN the bound that ran out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
 from typing import Any, Final
 
 from mapproof.spec.evidence import Verdict
@@ -21,6 +22,18 @@ class Scope(Enum):
 
 
 ALL_KEYS: Final = Scope.ALL_KEYS
+
+
+class Method(StrEnum):
+    """How a key was decided, and why so. All are exact."""
+
+    NEAR_LINEAR = "zones, chains and a greedy order: no value was stored twice"
+    REPEATED = "just-in-time search: a value was stored twice"
+    FAILED_COMPARE = "just-in-time search: a failed compare did not fit the order found at first"
+    UNANSWERED = "just-in-time search: an unanswered compare_and_delete may have happened or not"
+    REPEATABLE = "just-in-time search: a clear may delete a key more than once"
+    SEARCH = "just-in-time search"
+    POINTS = "shared moments: an operation that is claimed atomic ties the keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +52,13 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class Linearizable:
-    """The history has an explanation: one witness for each key, or one for ALL_KEYS if an operation ties them."""
+    """The history has an explanation: one witness for each key, or one for ALL_KEYS if an operation ties them.
 
-    witness: tuple[Witness, ...]
+    `methods` says how many keys were decided how.
+    """
+
+    witness: Sequence[Witness]
+    methods: Mapping[Method, int] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -52,12 +69,14 @@ class Linearizable:
 class Violation:
     """The history has no explanation, for the operations of `core` (by call) have none, whatever the rest did.
 
-    `key` is the key they are about, or ALL_KEYS; `explanation` is one sentence for a person.
+    `key` is the key they are about, or ALL_KEYS; `explanation` is one sentence for a person. `method` is how
+    it was found; None if one operation refutes itself.
     """
 
     core: tuple[Operation, ...]
     key: Any
     explanation: str
+    method: Method | None = None
 
     @property
     def verdict(self) -> Verdict:

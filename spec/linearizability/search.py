@@ -27,6 +27,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from mapproof.spec.history import Operation
 from mapproof.spec.linearizability.budget import Budget
+from mapproof.spec.linearizability.results import Method
 
 S = TypeVar("S", bound=Hashable)
 E = TypeVar("E")
@@ -80,7 +81,8 @@ _Configurations = dict[tuple[S, int], _Link]
 class Explained:
     """An order exists: places in the list of actions."""
 
-    order: list[int]
+    order: Sequence[int]
+    method: Method = Method.SEARCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Stuck:
 
     place: int
     hints: tuple[int, ...] = ()
+    method: Method = Method.SEARCH
 
 
 def find_order(
