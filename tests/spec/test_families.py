@@ -1,0 +1,64 @@
+"""The deciders against brute force on 400,000 random histories, a tenth of what `make oracle-10min` does."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from compiled_oracle import executed
+from families import FAMILIES, Family, compare, drawn, expected
+from oracle import linearizable
+
+from mapproof.spec.model import MapModel
+from mapproof.spec.operations import KEYED, SIGNATURES
+
+families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@families
+def test_the_deciders_agree_with_brute_force(family: Family, seed: int) -> None:
+    tally = compare(family, seed, 10_000)
+    assert isinstance(tally, Counter), tally
+
+
+@families
+def test_the_histories_are_worth_comparing(family: Family) -> None:
+    """Both verdicts are common, so is each operation, and what is unique, answered or on one key is as it should be."""
+    batch = drawn(family, 99, 2_000)
+    assert 0.15 < 1 - expected(batch).mean() < 0.6
+    assert {int(code) for code in batch.op} == set(family.operations)
+    histories = list(batch.histories())
+    assert {len(history) for history in histories} == set(range(2, 10))
+    assert 0.02 < sum(len({op.key for op in history}) == 2 for history in histories) / 2_000 < 0.2
+    stored = [[op.args[-1] for op in history if op.op in ("store", "swap")] for history in histories]
+    assert any(len(values) != len(set(values)) for values in stored) == (family.repeated > 0)
+    unanswered = sum(not op.completed for history in histories for op in history)
+    assert (unanswered > 1_000) == (family.unanswered > 0)
+
+
+@families
+def test_the_compiled_brute_force_against_the_one_on_the_model(family: Family) -> None:
+    batch = drawn(family, 100, 5_000)
+    for history, verdict in zip(batch.histories(), expected(batch), strict=True):
+        assert linearizable(history) == bool(verdict), history
+
+
+def test_a_history_spoiled_by_nothing_is_linearizable() -> None:
+    """The simulation and the brute force share `executed`: here it is held against the model by itself."""
+    model = MapModel()
+    for code, op in enumerate(KEYED):
+        for state in (-1, 0, 1):
+            before = model.initial if state < 0 else model.invoke(model.initial, KEYED[1], "k", (state,))[0]
+            after, answer = model.invoke(before, op, "k", (0, 2)[: len(SIGNATURES[op].arguments)])
+            left, value, flag = executed(code, 0, 2, state)
+            assert [pair[1] for pair in after.values()] == ([] if left < 0 else [left])
+            match answer:
+                case None:
+                    assert (value, flag) == (-1, -1)
+                case bool():
+                    assert (value, flag) == (-1, int(answer))
+                case found, told:
+                    assert (value, flag) == (-1 if found is None else found, int(told))
+                case _:
+                    raise AssertionError(answer)
