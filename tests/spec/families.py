@@ -207,7 +207,7 @@ def _verdict(history: Sequence[Operation], claims: Claims | None = None) -> Verd
     """An error is an answer too, and a wrong one."""
     try:
         return check(history, claims or Claims()).verdict
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - whatever it raises is its answer
         return f"{type(error).__name__}: {error}"
 
 
