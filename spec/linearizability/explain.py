@@ -100,13 +100,14 @@ class _Register:
             sentence = (
                 self._from_nowhere(told)
                 or self._stale(told)
+                or self._taken(told)
                 or self._lost(told)
                 or self._refused(told)
                 or self._outlived(told)
             )
             if sentence:
                 return sentence
-        return None
+        return self._two_values(core)
 
     def _from_nowhere(self, told: _Told) -> str | None:
         wanted = told.reader.effect.wanted
@@ -140,6 +141,25 @@ class _Register:
         return (
             f"{self._saw(told.reader)}, but {self._value(wanted)}, stored by {said(store.shown)}, "
             f"was {did} before by {said(change.shown)}, and nothing stored it again in time"
+        )
+
+    def _taken(self, told: _Told) -> str | None:
+        """The value was stored, then used up by an operation that found it, then seen."""
+        wanted = told.reader.effect.wanted
+        if len(told.others) != 2 or wanted <= MISSING:
+            return None
+        store, taker = sorted(told.others, key=lambda action: action.effect.wanted == wanted)
+        fits = (
+            store.effect.post == wanted
+            and taker.effect.wanted == wanted
+            and taker.effect.post not in (wanted, NONE)
+            and taker.return_ < told.reader.call
+        )
+        if not fits or taker.optional:
+            return None
+        return (
+            f"{self._saw(told.reader)}, but {said(taker.shown)} had taken {self._value(wanted)} before, "
+            f"and it was put there only once in time, by {said(store.shown)}"
         )
 
     def _lost(self, told: _Told) -> str | None:
@@ -208,6 +228,35 @@ class _Register:
                 f"but it was put there only once in time, by {said(stores[0].shown)}"
             )
         return None
+
+    def _two_values(self, core: list[Action[Effect]]) -> str | None:
+        """The key held one value for a while, and another in that while (zones, Gibbons and Korach 1997)."""
+        by_state: dict[int, list[Action[Effect]]] = {}
+        for action in core:
+            wanted, unless, post = action.effect
+            if unless >= 0 or (wanted >= 0 and post >= 0) or action.optional:
+                return None
+            by_state.setdefault(max(wanted, post), []).append(action)
+        if len(by_state) != 2:
+            return None
+        zones = [
+            (state, min(about, key=lambda action: action.return_), max(about, key=lambda action: action.call))
+            for state, about in by_state.items()
+        ]
+        for held, other in (zones, zones[::-1]):
+            state, first, last = held
+            begin, end = other[1].return_, other[2].call
+            if state > MISSING and first.return_ < last.call and first.return_ < end and begin < last.call:
+                when = f"at some moment of {end}..{begin}" if end <= begin else f"from {begin} to {end}"
+                return (
+                    f"{self._key} held {self._value(state)} from {first.return_}, when {said(first.shown)} "
+                    f"had returned, to {last.call}, when {said(last.shown)} was called; "
+                    f"yet it {self._held(other[0])} {when}"
+                )
+        return None
+
+    def _held(self, state: int) -> str:
+        return "was missing" if state == MISSING else f"held {self._value(state)}"
 
     def _saw(self, reader: Action[Effect]) -> str:
         operation, wanted = reader.shown, reader.effect.wanted

@@ -186,9 +186,34 @@ def test_a_core_without_a_known_shape_is_told_honestly() -> None:
         op(1, Op.STORE, 1, at=(0, 10)),
         op(2, Op.STORE, 2, at=(0, 10)),
         op(3, Op.LOAD, result=(2, True), at=(11, 12)),
-        op(3, Op.LOAD, result=(1, True), at=(13, 14)),
+        op(3, Op.SWAP, 3, result=(1, True), at=(13, 14)),
     )
     assert answer.explanation == "no order of these 4 operations on key 'a' explains all their results"
+
+
+def test_two_values_at_one_time() -> None:
+    answer = violation(
+        op(1, Op.STORE, 1, at=(0, 10)),
+        op(2, Op.STORE, 2, at=(0, 10)),
+        op(3, Op.LOAD, result=(2, True), at=(11, 12)),
+        op(3, Op.LOAD, result=(1, True), at=(13, 14)),
+    )
+    assert answer.explanation == (
+        "key 'a' held 1 from 10, when client 1's store('a', 1) -> None at 0..10 had returned, to 13, "
+        "when client 3's load('a') -> (1, True) at 13..14 was called; yet it held 2 from 10 to 11"
+    )
+
+
+def test_a_value_taken_and_seen_again() -> None:
+    answer = violation(
+        op(1, Op.STORE, 1, at=(0, 10)),
+        op(2, Op.LOAD_AND_DELETE, result=(1, True), at=(5, 12)),
+        op(3, Op.LOAD, result=(1, True), at=(13, 14)),
+    )
+    assert answer.explanation == (
+        "client 3 read 1 from key 'a' at 13..14, but client 2's load_and_delete('a') -> (1, True) at 5..12 had "
+        "taken 1 before, and it was put there only once in time, by client 1's store('a', 1) -> None at 0..10"
+    )
 
 
 def test_a_stale_read_through_an_operation_that_raised_is_not_told_as_more_than_it_is() -> None:
