@@ -232,7 +232,9 @@ def _returned(
                     order = (order, at)
             if other == bit or (reads and reached & bit):
                 settled.setdefault((after, reached ^ bit), order)
-            elif (after, reached) not in seen:
+                if not returning.repeatable:
+                    continue
+            if (after, reached) not in seen:
                 seen.add((after, reached))
                 open_.append((after, reached, order))
         budget.create(len(seen) + len(settled) - before)
