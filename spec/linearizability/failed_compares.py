@@ -71,6 +71,7 @@ def with_compares(
         if gap > _below(called, placed, return_[step] + 1):
             compare[misfits] = step
             misfits += 1
+            gap = 0
         into[at] = gap
     if misfits > 0:
         return _refuted(wanted, unless, post, call, return_, values, order, placed, compare, misfits, blame)
