@@ -178,8 +178,9 @@ def violates(
 ) -> bool:
     """Whether the kept operations (by index) have no explanation until that time, all others forgotten."""
     demanded = [
-        action if action.return_ <= until else action._replace(return_=PENDING)
+        action if action.return_ <= until else action._replace(return_=PENDING, optional=True)
         for action in forget(actions, kept)
+        if action.return_ <= until or not action.reads
     ]
     budget.work(len(actions))
     return isinstance(decide(group, demanded, budget), Stuck)

@@ -1,20 +1,35 @@
 """Decides whether actions have an order, by the quickest way that is exact for them.
 
-The idea: one door for whoever needs a key decided, so that the way it is decided can change behind it.
+The idea: one door for whoever needs a key decided. Where no value was stored twice the near-linear way decides,
+and it says so itself if it does not apply; then the search does. Small keys are decided at once in plain Python,
+long ones by the same kernels as machine code, if the extra `fast` is there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mapproof.spec.linearizability.budget import Budget
-from mapproof.spec.linearizability.effects import MISSING, Effect, MapEffect, register_step
-from mapproof.spec.linearizability.results import ALL_KEYS
-from mapproof.spec.linearizability.search import Action, Explained, Stuck, find_order
+from mapproof.spec.linearizability import near_linear
+from mapproof.spec.linearizability.budget import Budget, OutOfBounds
+from mapproof.spec.linearizability.compiled import FOREVER, Ints
+from mapproof.spec.linearizability.effects import MISSING, NONE, Effect, MapEffect
+from mapproof.spec.linearizability.points import decide_shared
+from mapproof.spec.linearizability.register_search import find_register_order
+from mapproof.spec.linearizability.results import ALL_KEYS, Method
+from mapproof.spec.linearizability.search import PENDING, Action, Explained, Stuck
 
 if TYPE_CHECKING:
     from mapproof.spec.linearizability.groups import AnyGroup
+
+METHODS: Final = {
+    near_linear.REPEATED: Method.REPEATED,
+    near_linear.FAILED_COMPARE: Method.FAILED_COMPARE,
+    near_linear.UNANSWERED_DELETE: Method.UNANSWERED,
+}
+"""Why the near-linear way left a key to the search."""
 
 
 def decide(
@@ -22,13 +37,63 @@ def decide(
 ) -> Explained | Stuck:
     """Whether these actions, on the key or keys of the group, have an order. Raises OutOfBounds."""
     if group.key is ALL_KEYS:
-        return find_order(actions, group.initial, group.step, budget)  # type: ignore[arg-type, misc]
+        return decide_shared(actions, len(group.keys), decide_key, budget)  # type: ignore[arg-type]
     return decide_key(actions, budget)  # type: ignore[arg-type]
 
 
 def decide_key(actions: Sequence[Action[Effect]], budget: Budget) -> Explained | Stuck:
-    """An order of the actions of one key that respects time, or the action that cannot return.
+    """An order of the actions of one key that respects time, or what it failed for. Raises OutOfBounds."""
+    if any(action.repeatable for action in actions):
+        return _searched(actions, Method.REPEATABLE, budget)
+    steps = _steps(actions)
+    order, blame, stop = [0] * len(actions), [0] * near_linear.MOST_BLAMED, [0]
+    with budget.stopping(stop):
+        code, count = near_linear.decide_unique(*steps.columns, steps.values, order, blame, stop)
+    if code == near_linear.LINEARIZABLE:
+        return Explained([steps.places[at] for at in order[:count]], Method.NEAR_LINEAR)
+    if code == near_linear.NOT_LINEARIZABLE:
+        hints = tuple(steps.places[at] for at in blame[:count])
+        return Stuck(hints[-1], hints, Method.NEAR_LINEAR)
+    if code == near_linear.STOPPED:
+        raise OutOfBounds("the time limit ran out")
+    return _searched(actions, METHODS[code], budget)
 
-    Raises OutOfBounds.
-    """
-    return find_order(actions, MISSING, register_step, budget)
+
+def _searched(actions: Sequence[Action[Effect]], method: Method, budget: Budget) -> Explained | Stuck:
+    return replace(find_register_order(actions, budget), method=method)
+
+
+class _Steps(NamedTuple):
+    """The columns of the actions by call, with the place of each among the actions; see `near_linear`."""
+
+    places: Sequence[int]
+    columns: tuple[Ints, Ints, Ints, Ints, Ints, Ints]
+    values: int
+
+
+def _steps(actions: Sequence[Action[Effect]]) -> _Steps:
+    calls = [action.call for action in actions]
+    places: Sequence[int] = range(len(actions))
+    if any(later < earlier for earlier, later in pairwise(calls)):
+        places = sorted(places, key=calls.__getitem__)
+        actions = [actions[place] for place in places]
+        calls = [action.call for action in actions]
+    returns = [action.return_ for action in actions]
+    effects = [action.effect for action in actions]
+    numbers = {NONE: NONE, MISSING: MISSING}
+    wanted, unless, post = (
+        [numbers.setdefault(effect[part], len(numbers) - 1) for effect in effects] for part in range(3)
+    )
+    optional: Ints = [int(action.optional) for action in actions]
+    columns = (wanted, unless, post, *_times(calls, returns), optional)
+    return _Steps(places, columns, len(numbers) - 2)
+
+
+def _times(calls: list[int], returns: list[float]) -> tuple[Ints, Ints]:
+    """Times of any size as times that a kernel can hold."""
+    ends = [FOREVER if end == PENDING else int(end) for end in returns]
+    if min(calls, default=0) > -FOREVER and max(max(calls, default=0), *ends, 0) <= FOREVER:
+        return calls, ends
+    ranks = {time: rank for rank, time in enumerate(sorted({*calls, *returns}))}
+    ranks[PENDING] = FOREVER
+    return [ranks[call] for call in calls], [ranks[end] for end in returns]
