@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mapproof.spec.claims import Claims, Contract
+from mapproof.spec.claims import Claims
 from mapproof.spec.evidence import Evidence, Kind
 from mapproof.spec.history import History, Operation
 from mapproof.spec.linearizability import Linearizable, Unknown, Violation, check
@@ -17,7 +17,7 @@ from mapproof.spec.values import identity
 def judge_file(file: Path, atomic: Iterable[Op], limit: float | None) -> Evidence:
     """The verdict on a JSONL history; `limit` is in seconds. Raises HistoryError or OSError."""
     started = time.perf_counter()
-    claims = Claims(**{op.value: Contract.ATOMIC for op in atomic})
+    claims = Claims().with_atomic(frozenset(atomic))
     history = History.read(file)
     answer = check(history, claims, limit_seconds=limit)
     scope = _scope(history)

@@ -7,8 +7,10 @@ default is the least that a user may expect.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from mapproof.spec.operations import Op
 
@@ -21,25 +23,44 @@ class Contract(StrEnum):
     key at one or more moments of the call.
     PER_KEY: as Go documents sync.Map.Range: each key is read (or, for `clear`, deleted) at one moment of the
     call, each key at its own.
+    PER_SHARD: the keys of each shard at one moment of the call, each shard at its own; `len` is the sum of what
+    it met in each.
     ATOMIC: the whole operation at one moment.
     """
 
     WEAK = "weak"
     PER_KEY = "per_key"
+    PER_SHARD = "per_shard"
     ATOMIC = "atomic"
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The contract of each whole-map operation. A `len` that is PER_KEY has no meaning of its own: ValueError."""
+    """The contract of each whole-map operation; `shard_of` names the shard of a key for those that are PER_SHARD.
+
+    Raises ValueError for a `len` that is PER_KEY, which has no meaning of its own, and for PER_SHARD without
+    `shard_of`.
+    """
 
     range: Contract = Contract.WEAK
     len: Contract = Contract.WEAK
     clear: Contract = Contract.WEAK
+    shard_of: Callable[[Any], Hashable] | None = None
 
     def __post_init__(self) -> None:
         if self.len is Contract.PER_KEY:
-            raise ValueError("len can be claimed weak or atomic, not per_key")
+            raise ValueError("len can be claimed weak, per_shard or atomic, not per_key")
+        if self.shard_of is None and Contract.PER_SHARD in (self.range, self.len, self.clear):
+            raise ValueError("per_shard needs shard_of, which names the shard of a key")
+
+    def with_atomic(self, ops: Collection[Op]) -> Claims:
+        """The same, with those of these operations atomic that are on the whole map."""
+        return replace(
+            self,
+            range=Contract.ATOMIC if Op.RANGE in ops else self.range,
+            len=Contract.ATOMIC if Op.LEN in ops else self.len,
+            clear=Contract.ATOMIC if Op.CLEAR in ops else self.clear,
+        )
 
     def of(self, op: Op) -> Contract:
         """The contract of `op`; an operation on one key is always atomic."""

@@ -10,13 +10,12 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from mapproof.impl.sync import watched_by
-from mapproof.spec.claims import Claims, Contract
-from mapproof.spec.operations import SIGNATURES, WHOLE_MAP, Op
+from mapproof.spec.claims import Claims
+from mapproof.spec.operations import SIGNATURES, Op
 from mapproof.stateful_tests.adapters import Adapter, Form, UnsuitableTarget, adapter_for
 from mapproof.stateful_tests.execution import Target
 from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget, patched
@@ -79,11 +78,7 @@ def _chosen(adapter: Adapter, ops: Iterable[Op] | None, name: str) -> Adapter:
 
 def _claims(sample: Any, atomic: Iterable[Op]) -> Claims:
     claims = getattr(type(sample), "claims", None)
-    claims = claims if isinstance(claims, Claims) else Claims()
-    for op in atomic:
-        if op in WHOLE_MAP:
-            claims = replace(claims, **{op.value: Contract.ATOMIC})
-    return claims
+    return (claims if isinstance(claims, Claims) else Claims()).with_atomic(frozenset(atomic))
 
 
 # -- where to switch threads

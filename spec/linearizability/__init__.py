@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from math import inf
 from time import perf_counter
 from typing import Any
@@ -20,7 +21,8 @@ from mapproof.spec.linearizability.budget import Budget, OutOfBounds
 from mapproof.spec.linearizability.core import core_of
 from mapproof.spec.linearizability.deciding import decide
 from mapproof.spec.linearizability.explain import NOT_SMALLEST, explain, impossible
-from mapproof.spec.linearizability.groups import AnyGroup, Impossible, split
+from mapproof.spec.linearizability.groups import AnyGroup, Impossible, apart, split
+from mapproof.spec.linearizability.pieces import spelled_out
 from mapproof.spec.linearizability.results import (
     ALL_KEYS,
     Linearizable,
@@ -30,7 +32,7 @@ from mapproof.spec.linearizability.results import (
     Violation,
     Witness,
 )
-from mapproof.spec.linearizability.search import Explained
+from mapproof.spec.linearizability.search import Explained, Stuck
 from mapproof.spec.linearizability.witness import InternalError, replayed
 
 __all__ = [
@@ -98,9 +100,30 @@ def _decide(
     operations: tuple[Operation, ...], group: AnyGroup, budget: Budget
 ) -> tuple[Witness, Method] | Violation:
     budget.look_at_the_clock()
+    if group.key is ALL_KEYS and (violation := _violated_by_one_key(operations, group, budget)):
+        return violation
     outcome = decide(group, group.actions, budget)
     if isinstance(outcome, Explained):
-        return replayed(group, outcome.order, budget), outcome.method
+        return replayed(*spelled_out(group, outcome.order), budget), outcome.method
+    return _violation(operations, group, outcome, budget)
+
+
+def _violated_by_one_key(
+    operations: tuple[Operation, ...], group: AnyGroup, budget: Budget
+) -> Violation | None:
+    """The violation of what tied keys ask of one of them alone: most can be told so, and it is quick."""
+    for alone in apart(group):
+        budget.look_at_the_clock()
+        with suppress(OutOfBounds):
+            outcome = decide(alone, alone.actions, budget.renewed())
+            if isinstance(outcome, Stuck):
+                return _violation(operations, alone, outcome, budget)
+    return None
+
+
+def _violation(
+    operations: tuple[Operation, ...], group: AnyGroup, outcome: Stuck, budget: Budget
+) -> Violation:
     found = core_of(group, outcome, budget.renewed())
     key, sentence = explain(group, found.indices, operations)
     core = sorted((operations[index] for index in found.indices), key=lambda operation: operation.call)

@@ -255,11 +255,9 @@ class _Gifts:
         return any(windows.meet(action) for state, windows in states.items() if fits(state))
 
     def _loosened(self, count: Count, action: AnyAction) -> Count:
-        return Count(
-            count.keys,
-            frozenset(p for p in self._windows if self._may_meet_any(p, action, lambda s: s == MISSING)),
-            frozenset(p for p in self._windows if self._may_meet_any(p, action, lambda s: s != MISSING)),
-        )
+        missing = {p for p in self._windows if self._may_meet_any(p, action, lambda s: s == MISSING)}
+        present = {p for p in self._windows if self._may_meet_any(p, action, lambda s: s != MISSING)}
+        return count._replace(loose_if_present=frozenset(missing), loose_if_missing=frozenset(present))
 
 
 class _Changes:

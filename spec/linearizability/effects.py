@@ -34,11 +34,15 @@ NO_EFFECT: Final = Effect()
 
 
 class Count(NamedTuple):
-    """`keys` keys are in the map, where those of `loose_if_present` and `loose_if_missing` may not be counted so."""
+    """`keys` keys are in the map, where those of `loose_if_present` and `loose_if_missing` may not be counted so.
+
+    `places` are those counted, None for all; other actions of the same source then count the rest of `keys`.
+    """
 
     keys: int
     loose_if_present: frozenset[int] = frozenset()
     loose_if_missing: frozenset[int] = frozenset()
+    places: tuple[int, ...] | None = None
 
 
 class MapEffect(NamedTuple):

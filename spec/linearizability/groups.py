@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
@@ -128,6 +128,15 @@ class _Keys:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Tie:
+    """What happened to several keys at one moment: to those of one shard, or (None) to all."""
+
+    index: int
+    operation: Operation
+    shard: Hashable | None
+
+
 class _WholeMap:
     """Adds what `range`, `len` and `clear` ask under their contracts, and ties the keys where one needs it."""
 
@@ -137,7 +146,8 @@ class _WholeMap:
         self._budget = budget
         self._changes = _Changes(op for op in operations if SIGNATURES[op.op].mutates)
         self._first_stores = _first_stores(keys)
-        self._tying: list[Action[MapEffect]] = []
+        self._shards: dict[Hashable, list[Hashable]] = {}
+        self._ties: list[_Tie] = []
 
     def split(self, whole: list[tuple[int, Operation]]) -> list[AnyGroup] | Impossible:
         for _, operation in whole:
@@ -145,9 +155,19 @@ class _WholeMap:
                 return Impossible(operation, ALL_KEYS, reason)
             for key, _ in _pairs(operation):
                 self._keys.of(key)
+        self._shards = self._names_by_shard()
         for index, operation in whole:
             self._add(index, operation)
-        return [self._tied()] if self._tying else self._keys.apart()
+        if any(tie.shard is None or tie.operation.op is Op.LEN for tie in self._ties):
+            return [self._tied(list(self._keys.names), self._ties)]
+        return self._shards_apart() if self._ties else self._keys.apart()
+
+    def _names_by_shard(self) -> dict[Hashable, list[Hashable]]:
+        shards: dict[Hashable, list[Hashable]] = {}
+        if self._claims.shard_of is not None:
+            for name, key in self._keys.names.items():
+                shards.setdefault(("shard", self._claims.shard_of(key)), []).append(name)
+        return shards
 
     def _refusal(self, operation: Operation) -> str | None:
         """Why no state explains the result, judged by this operation and the times of stores alone."""
@@ -170,72 +190,119 @@ class _WholeMap:
 
     def _add(self, index: int, operation: Operation) -> None:
         contract = self._claims.of(operation.op)
-        match operation.op:
-            case Op.CLEAR if contract is Contract.ATOMIC:
-                self._tie(index, operation, (CLEAR_ALL,) * len(self._keys.names))
-            case Op.CLEAR:
-                self._add_clear(index, operation, repeatable=contract is Contract.WEAK)
-            case _ if not operation.completed or (
-                contract is Contract.WEAK and self._changes.meet(operation)
-            ):
-                return
-            case Op.LEN:
-                self._tie(index, operation, (), Count(operation.result))
-            case _ if contract is Contract.ATOMIC:
-                self._tie(index, operation, tuple(effect for _, _, effect in self._loads(operation)))
-            case _:
-                self._add_range(index, operation)
-
-    def _tie(
-        self, index: int, operation: Operation, effects: tuple[Effect, ...], count: Count | None = None
-    ) -> None:
-        reads = all(effect.post < 0 for effect in effects)
-        ends = PENDING if operation.return_ is None else operation.return_
-        effect = MapEffect(tuple(enumerate(effects)), count)
-        optional = not operation.completed
-        self._tying.append(Action(index, operation, operation.call, ends, effect, reads, optional))
-        self._budget.work(len(effects))
+        says_nothing = operation.op is not Op.CLEAR and (
+            not operation.completed or (contract is Contract.WEAK and self._changes.meet(operation))
+        )
+        if says_nothing:
+            return
+        if contract is Contract.PER_SHARD and (self._shards or operation.op is not Op.LEN):
+            self._ties += [_Tie(index, operation, shard) for shard in self._shards]
+        elif contract in (Contract.ATOMIC, Contract.PER_SHARD) or operation.op is Op.LEN:
+            self._ties.append(_Tie(index, operation, None))
+        elif operation.op is Op.CLEAR:
+            self._add_clear(index, operation, repeatable=contract is Contract.WEAK)
+        else:
+            self._add_range(index, operation)
 
     def _add_clear(self, index: int, operation: Operation, repeatable: bool) -> None:
         for name, key in self._keys.names.items():
-            shown = _on_key(operation, Op.DELETE, key, None)
+            shown = on_key(operation, Op.DELETE, key, None)
             self._keys.actions[name].append(_action(index, shown, CLEAR_ALL, repeatable))
         self._budget.work(4 * len(self._keys.names))
 
     def _add_range(self, index: int, operation: Operation) -> None:
-        for name, result, effect in self._loads(operation):
-            shown = _on_key(operation, Op.LOAD, self._keys.names[name], result)
+        for name, result, effect in self._loads(operation, self._keys.names):
+            shown = on_key(operation, Op.LOAD, self._keys.names[name], result)
             self._keys.actions[name].append(_action(index, shown, effect))
         self._budget.work(4 * len(self._keys.names))
 
-    def _loads(self, operation: Operation) -> list[tuple[Hashable, tuple[Any, bool], Effect]]:
-        """What a `range` says of each key, in the order of the keys: (name, answer of a load, effect)."""
+    def _loads(
+        self, operation: Operation, names: Iterable[Hashable]
+    ) -> list[tuple[Hashable, tuple[Any, bool], Effect]]:
+        """What a `range` says of these keys: (name, answer of a load, effect)."""
         met = {identity(key): value for key, value in _pairs(operation)}
         return [
             (name, (met[name], True), Effect(wanted=self._keys.values.number(met[name])))
             if name in met
             else (name, (None, False), Effect(wanted=MISSING))
-            for name in self._keys.names
+            for name in names
         ]
 
-    def _tied(self) -> AnyGroup:
-        actions = self._tying
-        for place, own in enumerate(self._keys.actions.values()):
+    def _shards_apart(self) -> list[AnyGroup]:
+        """Without a `len`, nothing is said of two shards together."""
+        return [
+            self._tied(names, [tie for tie in self._ties if tie.shard == shard])
+            for shard, names in self._shards.items()
+        ]
+
+    def _tied(self, names: list[Hashable], ties: Iterable[_Tie]) -> AnyGroup:
+        places = {name: place for place, name in enumerate(names)}
+        actions = [self._at_one_moment(tie, places) for tie in ties]
+        for name, place in places.items():
+            own = self._keys.actions[name]
             for action in own:
                 effect = MapEffect(((place, action.effect),))
                 actions.append(action._replace(effect=effect, part=place))  # type: ignore[arg-type]
             self._budget.work(4 * len(own))
-        names = self._keys.names
-        initial = (MISSING,) * len(names)
-        return Group(ALL_KEYS, tuple(names.values()), actions, initial, map_step, self._keys.values)
+        keys = tuple(self._keys.names[name] for name in names)
+        return Group(ALL_KEYS, keys, actions, (MISSING,) * len(keys), map_step, self._keys.values)
+
+    def _at_one_moment(self, tie: _Tie, places: dict[Hashable, int]) -> Action[MapEffect]:
+        """The action of a tie on a group; `places` are those of the group's keys."""
+        operation = tie.operation
+        names = list(places) if tie.shard is None else self._shards[tie.shard]
+        self._budget.work(len(names))
+        match operation.op:
+            case Op.LEN:
+                counted = None if tie.shard is None else tuple(places[name] for name in names)
+                effect = MapEffect((), Count(operation.result, places=counted))
+            case Op.CLEAR:
+                effect = MapEffect(tuple((places[name], CLEAR_ALL) for name in names))
+            case _:
+                loads = self._loads(operation, names)
+                effect = MapEffect(tuple((places[name], load) for name, _, load in loads))
+                if tie.shard is not None:
+                    operation = replace(operation, result=self._met(operation, names))
+        ends = PENDING if operation.return_ is None else operation.return_
+        reads, optional = operation.op is not Op.CLEAR, not operation.completed
+        return Action(tie.index, operation, operation.call, ends, effect, reads, optional)
+
+    def _met(self, operation: Operation, names: Iterable[Hashable]) -> Any:
+        """The pairs of a `range` that are of these keys."""
+        among = set(names)
+        return [pair for pair in _pairs(operation) if identity(pair[0]) in among]
 
 
-def _on_key(operation: Operation, op: Op, key: Any, result: Any) -> Operation:
+def on_key(operation: Operation, op: Op, key: Any, result: Any) -> Operation:
     """What an operation on the whole map amounts to on one key."""
     answer = result if operation.completed else None
     return Operation(
         operation.client, op, key, (), answer, operation.call, operation.return_, operation.error
     )
+
+
+def apart(group: AnyGroup) -> list[AnyGroup]:
+    """What tied keys ask of each key alone: an operation on several of them may act on each at its own moment.
+
+    If one of these has no explanation, the group has none. What a `len` asks is left out.
+    """
+    alone: list[list[Action[Effect]]] = [[] for _ in group.keys]
+    tied: list[Action[MapEffect]] = group.actions  # type: ignore[assignment]
+    for action in tied:
+        for place, effect in action.effect.parts:
+            shown = action.shown
+            if shown.op is Op.CLEAR:
+                shown = on_key(shown, Op.DELETE, group.keys[place], None)
+            elif shown.op is Op.RANGE:
+                found = (
+                    (None, False) if effect.wanted == MISSING else (group.values.value(effect.wanted), True)
+                )
+                shown = on_key(shown, Op.LOAD, group.keys[place], found)
+            alone[place].append(action._replace(effect=effect, shown=shown, part=None))  # type: ignore[arg-type]
+    return [
+        Group(key, (key,), actions, MISSING, register_step, group.values)
+        for key, actions in zip(group.keys, alone, strict=True)
+    ]
 
 
 def _pairs(operation: Operation) -> Sequence[tuple[Any, Any]]:

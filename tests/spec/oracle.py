@@ -26,7 +26,7 @@ MODEL = MapModel()
 class Moment:
     """A call of the model at one moment; `again`: it was there already and may come once more, or not.
 
-    `number` tells moments of one history apart.
+    `number` tells moments of one history apart; `among`: the keys that it acts on (by identity), None for all.
     """
 
     number: int
@@ -39,19 +39,21 @@ class Moment:
     end: float
     repeatable: bool = False
     again: bool = False
+    among: frozenset[Hashable] | None = None
 
 
 def linearizable(operations: Sequence[Operation], claims: Claims | None = None) -> bool:
     """Whether some order of all moments respects time and gets the recorded answers from the model."""
-    moments: list[Moment] = []
+    meanings: list[list[list[Moment]]] = []
     for operation in operations:
         if SIGNATURES[operation.op].keyed:
-            moments.append(_moment(operation, operation.op, operation.key, operation.result))
-            continue
-        parts = _whole_map(operation, operations, claims or Claims())
-        if parts is None:
-            return False
-        moments += parts
+            meanings.append([[_moment(operation, operation.op, operation.key, operation.result)]])
+        else:
+            meanings.append(_whole_map(operation, operations, claims or Claims()))
+    return any(_explained([moment for one in chosen for moment in one]) for chosen in product(*meanings))
+
+
+def _explained(moments: list[Moment]) -> bool:
     moments = [replace(moment, number=number) for number, moment in enumerate(moments)]
     may_be_nothing = [(moment,) if moment.answered else (moment, None) for moment in moments]
     return any(
@@ -82,7 +84,7 @@ def _some_order(left: list[Moment], state: MapState, failed: set[Hashable]) -> b
         if moment.call > first_end:
             continue
         rest = left[:place] + left[place + 1 :]
-        after, answer = MODEL.invoke(state, moment.op, moment.key, moment.args)
+        after, answer = _invoke(state, moment)
         if moment.answered and not same_answer(moment.op, moment.answer, answer):
             continue
         if moment.repeatable and not (moment.again and after == state):
@@ -94,25 +96,62 @@ def _some_order(left: list[Moment], state: MapState, failed: set[Hashable]) -> b
     return False
 
 
-def _whole_map(operation: Operation, operations: Sequence[Operation], claims: Claims) -> list[Moment] | None:
-    """The moments that an operation on the whole map stands for; None if its answer refutes itself."""
+def _invoke(state: MapState, moment: Moment) -> tuple[MapState, Any]:
+    if moment.among is None:
+        return MODEL.invoke(state, moment.op, moment.key, moment.args)
+    inside = {name: pair for name, pair in state.items() if name in moment.among}
+    outside = {name: pair for name, pair in state.items() if name not in moment.among}
+    after, answer = MODEL.invoke(inside, moment.op, moment.key, moment.args)
+    return {**outside, **after}, answer
+
+
+def _whole_map(operation: Operation, operations: Sequence[Operation], claims: Claims) -> list[list[Moment]]:
+    """What an operation on the whole map may mean, each as moments; nothing if its answer refutes itself."""
     contract = claims.of(operation.op)
     keys = _all_keys(operations)
     if operation.op is Op.CLEAR:
         if contract is Contract.ATOMIC:
-            return [_moment(operation, Op.CLEAR, None, None)]
+            return [[_moment(operation, Op.CLEAR, None, None)]]
+        if contract is Contract.PER_SHARD:
+            whole = _moment(operation, Op.CLEAR, None, None)
+            return [[replace(whole, among=shard) for shard in _shards(keys, claims)]]
         weak = contract is Contract.WEAK
-        return [_moment(operation, Op.DELETE, key, None, repeatable=weak) for key in keys]
+        return [[_moment(operation, Op.DELETE, key, None, repeatable=weak) for key in keys]]
     if not operation.completed:
-        return []
+        return [[]]
     if operation.op is Op.RANGE and not _plausible(operation, operations):
-        return None
-    if contract is Contract.WEAK and any(_may_change_during(other, operation) for other in operations):
         return []
+    if contract is Contract.WEAK and any(_may_change_during(other, operation) for other in operations):
+        return [[]]
+    if contract is Contract.PER_SHARD:
+        return _per_shard(operation, _shards(keys, claims))
     if operation.op is Op.LEN or contract is Contract.ATOMIC:
-        return [_moment(operation, operation.op, None, operation.result)]
+        return [[_moment(operation, operation.op, None, operation.result)]]
     met = {identity(key): (value, True) for key, value in operation.result}
-    return [_moment(operation, Op.LOAD, key, met.get(identity(key), (None, False))) for key in keys]
+    return [[_moment(operation, Op.LOAD, key, met.get(identity(key), (None, False))) for key in keys]]
+
+
+def _shards(keys: list[Any], claims: Claims) -> list[frozenset[Hashable]]:
+    assert claims.shard_of is not None
+    names = {claims.shard_of(key) for key in keys}
+    return [frozenset(identity(key) for key in keys if claims.shard_of(key) == name) for name in names]
+
+
+def _per_shard(operation: Operation, shards: list[frozenset[Hashable]]) -> list[list[Moment]]:
+    """A `range` met these pairs in each shard; a `len` any numbers that add up."""
+    if operation.op is Op.RANGE:
+        met = [[pair for pair in operation.result if identity(pair[0]) in shard] for shard in shards]
+        answers: list[tuple[Any, ...]] = [tuple(met)]
+    else:
+        counts = product(*(range(len(shard) + 1) for shard in shards))
+        answers = [numbers for numbers in counts if sum(numbers) == operation.result]
+    return [
+        [
+            replace(_moment(operation, operation.op, None, answer), among=shard)
+            for shard, answer in zip(shards, numbers, strict=True)
+        ]
+        for numbers in answers
+    ]
 
 
 def _all_keys(operations: Sequence[Operation]) -> list[Any]:

@@ -21,11 +21,16 @@ KEYED_HISTORIES = 5_000
 WHOLE_MAP_HISTORIES = 1_000
 
 
+def one_shard(key: object) -> int:
+    return 0
+
+
 def random_claims(random: Random) -> Claims:
     return Claims(
         range=random.choice(list(Contract)),
-        len=random.choice((Contract.WEAK, Contract.ATOMIC)),
+        len=random.choice((Contract.WEAK, Contract.PER_SHARD, Contract.ATOMIC)),
         clear=random.choice(list(Contract)),
+        shard_of=random.choice((one_shard, str)),
     )
 
 
