@@ -178,7 +178,7 @@ def _violation(
         return Violation(core, key, f"no state{_on(key)} that can be reached explains {said(last.shown)}")
     sentence = (
         f"up to {said(last.shown)} no order of these {len(core)} operations{_on(key)} explains their results; "
-        "the operations that change the state were not searched for fewer"
+        "those that change the state were not searched for fewer"
     )
     return Violation(core, key, sentence)
 
