@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final
 
 from mapproof.spec.formats import jepsen, porcupine
 from mapproof.spec.history import History, HistoryError, Operation
-from mapproof.spec.model import MapModel, Model
+from mapproof.spec.model import Model
 from mapproof.spec.objects import StringStore
 
 __all__ = ["FORMATS", "Format", "detect", "read_history"]
@@ -22,10 +22,13 @@ __all__ = ["FORMATS", "Format", "detect", "read_history"]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A reader, and the model that its operations are of; `summary` says in a line what it reads."""
+    """A reader, and the model that its operations are of: None for the map, which `check` knows without one.
+
+    `summary` says in a line what is read.
+    """
 
     read: Callable[[BinaryIO | Iterable[bytes], str], Iterator[Operation]]
-    model: Model[Any]
+    model: Model[Any] | None
     summary: str
 
 
@@ -34,12 +37,12 @@ def _read_jsonl(stream: BinaryIO | Iterable[bytes], name: str) -> Iterator[Opera
 
 
 FORMATS: Final = {
-    "jsonl": Format(_read_jsonl, MapModel(), "mapproof's own: a JSON object a line"),
-    "jepsen": Format(jepsen.read, MapModel(), "Jepsen's history.edn of a register, or of a map of them"),
+    "jsonl": Format(_read_jsonl, None, "mapproof's own: a JSON object a line"),
+    "jepsen": Format(jepsen.read, None, "Jepsen's history.edn of a register, or of a map of them"),
     "porcupine-kv": Format(
         porcupine.read_kv, StringStore(), "Porcupine's log of put, append and get on strings"
     ),
-    "porcupine-etcd": Format(porcupine.read_etcd, MapModel(), "Jepsen's printed log of an etcd register"),
+    "porcupine-etcd": Format(porcupine.read_etcd, None, "Jepsen's printed log of an etcd register"),
 }
 """The formats by name."""
 

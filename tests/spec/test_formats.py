@@ -19,6 +19,7 @@ from mapproof.spec.formats.edn import Character, Keyword, Symbol, Tagged
 from mapproof.spec.history import HistoryError, Operation
 from mapproof.spec.linearizability import Linearizable, Violation, check
 from mapproof.spec.linearizability.any_model import check_model
+from mapproof.spec.objects import StringStore
 from mapproof.spec.operations import Op
 
 DATA = Path(__file__).parent / "data"
@@ -268,7 +269,8 @@ def test_a_log_of_strings_goes_with_the_string_store() -> None:
         "1: get('b') -> '' 6..7",
         "0: put('b', 'z') pending 8..None",
     ]
-    assert isinstance(check_model(history, FORMATS["porcupine-kv"].model), Linearizable)
+    assert isinstance(check_model(history, StringStore()), Linearizable)
+    assert [name for name, format in FORMATS.items() if format.model == StringStore()] == ["porcupine-kv"]
 
 
 def test_a_failed_cas_of_etcd_found_another_value() -> None:
@@ -393,3 +395,39 @@ def test_any_bytes_are_operations_or_an_error_of_one_line(name: str, file: str) 
             assert all(op.return_ is None or op.call < op.return_ for op in operations)
             [*map(hash, map(str, operations))]
     assert min(read, bad) > 30
+
+
+# -- the manual
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["jepsen", "porcupine-kv", "porcupine-etcd"])
+def test_the_example_of_the_manual_is_a_history_of_its_format(name: str) -> None:
+    section = PAGE.partition(f"\n## `{name}`\n")[2]
+    example = re.search(r"```\w+\n(.*?)```", section, re.DOTALL)
+    assert example is not None
+    raw = example[1].encode()
+    assert detect(raw) == name
+    operations = [*FORMATS[name].read(BytesIO(raw), "h")]
+    assert len(operations) > 1
+    model = FORMATS[name].model
+    answer = check(operations) if model is None else check_model(operations, model)
+    assert isinstance(answer, Linearizable)
+
+
+def test_the_manual_names_the_formats() -> None:
+    assert re.findall(r"^\| `([\w-]+)` \|", PAGE.partition("A reader takes")[0], re.MULTILINE) == [*FORMATS]
+
+
+def test_the_errors_of_the_manual_are_the_errors() -> None:
+    *_, errors = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
+    of_edn, of_an_event = errors.splitlines()
+    with pytest.raises(HistoryError) as caught:
+        [*edn.forms([b"1", b"2", b"{:value [1 }"], "history.edn")]
+    assert str(caught.value) == of_edn
+    write = b"{:process 4 :type :invoke :f :write :value 1}"
+    with pytest.raises(HistoryError) as caught:
+        [*jepsen.read([*[b""] * 5, write, write], "history.edn")]
+    assert str(caught.value) == of_an_event

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import random
+import re
+import runpy
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -395,3 +399,25 @@ def test_a_history_of_any_operation_is_still_read_strictly(field: str, value: An
     }
     with pytest.raises(HistoryError, match=f"^h:1: {wrong}"):
         History.parse([json.dumps(line).encode()], "h", any_operation=True)
+
+
+# -- the manual
+
+PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+
+
+def test_the_model_of_the_manual_works_and_is_short(tmp_path: Path) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "models.py").write_text(program)
+    runpy.run_path(str(tmp_path / "models.py"))
+    model = re.search(r"@dataclass.*?\n\n\n", program, re.DOTALL)
+    assert model is not None
+    assert len(model[0].split("\n")) < 20
+
+
+def test_each_model_is_in_the_manual_and_short() -> None:
+    stated = re.findall(r"^\| `([A-Z]\w+)` \|", PAGE, re.MULTILINE)
+    assert stated == [type(model).__name__ for model in MODELS]
+    for model in MODELS:
+        lines = inspect.getsource(type(model)).split('"""')[-1].splitlines()
+        assert len([line for line in lines if line.strip()]) < 20
