@@ -6,11 +6,12 @@ limit holds to within a small fraction of a second and costs next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
 from threading import Timer
 from time import perf_counter
+from typing import Any
 
 _UNITS_BETWEEN_LOOKS_AT_THE_CLOCK = 4096
 
@@ -51,7 +52,7 @@ class Budget:
         return self._left
 
     @contextmanager
-    def stopping(self, flag: MutableSequence[int]) -> Iterator[None]:
+    def stopping(self, flag: Any) -> Iterator[None]:
         """Sets flag[0] to 1 when time is up, for code that reads a flag but no clock (it must let threads run)."""
         if self._deadline == inf:
             yield

@@ -7,12 +7,12 @@ long ones by the same kernels as machine code, if the extra `fast` is there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mapproof.spec.linearizability import near_linear
+from mapproof.spec.linearizability import machine, near_linear, register_kernel
 from mapproof.spec.linearizability.budget import Budget, OutOfBounds
 from mapproof.spec.linearizability.compiled import FOREVER, Ints
 from mapproof.spec.linearizability.effects import MISSING, NONE, Effect, MapEffect
@@ -24,7 +24,7 @@ from mapproof.spec.linearizability.search import PENDING, Action, Explained, Stu
 if TYPE_CHECKING:
     from mapproof.spec.linearizability.groups import AnyGroup
 
-METHODS: Final = {
+WHY_SEARCHED: Final = {
     near_linear.REPEATED: Method.REPEATED,
     near_linear.FAILED_COMPARE: Method.FAILED_COMPARE,
     near_linear.UNANSWERED_DELETE: Method.UNANSWERED,
@@ -47,8 +47,7 @@ def decide_key(actions: Sequence[Action[Effect]], budget: Budget) -> Explained |
         return _searched(actions, Method.REPEATABLE, budget)
     steps = _steps(actions)
     order, blame, stop = [0] * len(actions), [0] * near_linear.MOST_BLAMED, [0]
-    with budget.stopping(stop):
-        code, count = near_linear.decide_unique(*steps.columns, steps.values, order, blame, stop)
+    code, count = _run(near_linear.decide_unique, _LONG, steps, (steps.values,), (order, blame, stop), budget)
     if code == near_linear.LINEARIZABLE:
         return Explained([steps.places[at] for at in order[:count]], Method.NEAR_LINEAR)
     if code == near_linear.NOT_LINEARIZABLE:
@@ -56,11 +55,61 @@ def decide_key(actions: Sequence[Action[Effect]], budget: Budget) -> Explained |
         return Stuck(hints[-1], hints, Method.NEAR_LINEAR)
     if code == near_linear.STOPPED:
         raise OutOfBounds("the time limit ran out")
-    return _searched(actions, METHODS[code], budget)
+    return _searched(actions, WHY_SEARCHED[code], budget)
 
 
 def _searched(actions: Sequence[Action[Effect]], method: Method, budget: Budget) -> Explained | Stuck:
+    if method is not Method.REPEATABLE and len(actions) >= _LONG_SEARCH and machine.available():
+        steps = _steps(actions)
+        order, stop = [0] * len(actions), [0]
+        code, count = _run(
+            register_kernel.decide_any,
+            _LONG_SEARCH,
+            steps,
+            (budget.configurations,),
+            (order, stop),
+            budget,
+        )
+        if code == near_linear.LINEARIZABLE:
+            return Explained([steps.places[at] for at in order[:count]], method)
+        if code == near_linear.NOT_LINEARIZABLE:
+            return Stuck(steps.places[count], method=method)
+        if code == near_linear.STOPPED:
+            raise OutOfBounds("the time limit ran out")
+        if code == register_kernel.OUT_OF_CONFIGURATIONS:
+            raise OutOfBounds(f"the bound of {budget.configurations} configurations ran out")
     return replace(find_register_order(actions, budget), method=method)
+
+
+_LONG: Final = 50_000
+_LONG_SEARCH: Final = 5_000
+"""From how many actions on machine code is worth the second or so that it takes to load."""
+
+
+def _run(
+    kernel: Callable[..., tuple[int, int]],
+    long: int,
+    steps: _Steps,
+    given: tuple[int, ...],
+    lists: tuple[list[int], ...],
+    budget: Budget,
+) -> tuple[int, int]:
+    """Run a kernel in plain Python or, on so many steps, as machine code; its answer, and `lists` filled by it.
+
+    The last of the lists is the flag that stops it.
+    """
+    if len(steps.places) < long or not machine.available():
+        with budget.stopping(lists[-1]):
+            return kernel(*steps.columns, *given, *lists)
+    import numpy as np
+
+    columns = [np.array(column, np.int64) for column in (*steps.columns, *lists)]
+    columns, arrays = columns[: len(steps.columns)], columns[len(steps.columns) :]
+    with budget.stopping(arrays[-1]):
+        code, count = machine.kernels()[kernel.__name__](*columns, *given, *arrays)
+    for filled, array in zip(lists, arrays, strict=True):
+        filled[:] = array.tolist()
+    return int(code), int(count)
 
 
 class _Steps(NamedTuple):

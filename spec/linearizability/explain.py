@@ -7,7 +7,7 @@ operations on the key show; where no shape fits, the sentence says no more than 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mapproof.spec.history import Operation
@@ -21,7 +21,9 @@ from mapproof.spec.operations import SIGNATURES, Op
 NOT_SMALLEST = "; a bound ran out while looking for fewer operations, so not all of these may be needed"
 
 
-def explain(group: AnyGroup, core: Sequence[int], operations: Sequence[Operation]) -> tuple[object, str]:
+def explain(
+    group: AnyGroup, core: Sequence[int], operations: Mapping[int, Operation] | Sequence[Operation]
+) -> tuple[object, str]:
     """(the key that the core is about, or ALL_KEYS; the sentence)."""
     place = _only_place(group, core)
     if place is None:
@@ -93,13 +95,15 @@ class _Register:
 
     def tell(self, core: list[Action[Effect]]) -> str | None:
         """The sentence for a core of one of the known shapes, None for another."""
+        for reader in core:
+            if sentence := self._from_nowhere(reader):
+                return sentence
         if sentence := self._two_winners(core):
             return sentence
         for reader in core:
             told = _Told(reader, [action for action in core if action is not reader])
             sentence = (
-                self._from_nowhere(told)
-                or self._stale(told)
+                self._stale(told)
                 or self._taken(told)
                 or self._lost(told)
                 or self._refused(told)
@@ -109,18 +113,19 @@ class _Register:
                 return sentence
         return self._two_values(core)
 
-    def _from_nowhere(self, told: _Told) -> str | None:
-        wanted = told.reader.effect.wanted
-        if told.others or wanted <= MISSING:
+    def _from_nowhere(self, reader: Action[Effect]) -> str | None:
+        """Nothing had stored the value when it was seen: explanation enough, whatever else is in the core."""
+        wanted = reader.effect.wanted
+        if wanted <= MISSING:
             return None
         value = self._value(wanted)
         stores = [action for action in self.actions if action.effect.post == wanted]
         if not stores:
-            return f"{self._saw(told.reader)}, but no operation stored {value} there"
+            return f"{self._saw(reader)}, but no operation stored {value} there"
         first = min(stores, key=lambda action: action.call)
-        if first.call <= told.reader.return_:
+        if first.call <= reader.return_:
             return None
-        return f"{self._saw(told.reader)}, but {value} was first stored there later, by {said(first.shown)}"
+        return f"{self._saw(reader)}, but {value} was first stored there later, by {said(first.shown)}"
 
     def _stale(self, told: _Told) -> str | None:
         """The value was stored, then replaced or deleted, then seen."""

@@ -7,8 +7,22 @@ numbered from 1 within the key, and from there on each key is six short columns 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mapproof.spec.linearizability.compiled import Ints, filled
+from mapproof.spec.linearizability.near_linear import (
+    FAILED_COMPARE,
+    LINEARIZABLE,
+    NOT_LINEARIZABLE,
+    REPEATED,
+    STOPPED,
+    UNANSWERED_DELETE,
+    decide_unique,
+)
+from mapproof.spec.linearizability.register_kernel import decide_any
+
+WRONG_WITNESS = 99
+"""The code of a key whose order does not replay: a bug of ours."""
 
 LOAD, STORE, LOAD_OR_STORE, LOAD_AND_DELETE, DELETE, SWAP, COMPARE_AND_SWAP, COMPARE_AND_DELETE = range(8)
 
@@ -123,6 +137,64 @@ def number_within_key(
     return values
 
 
+def decide_range(
+    low: int,
+    high: int,
+    starts: Ints,
+    wanted: Ints,
+    unless: Ints,
+    post: Ints,
+    call: Ints,
+    return_: Ints,
+    optional: Ints,
+    all_values: int,
+    max_configurations: int,
+    code: Ints,
+    method: Ints,
+    count: Ints,
+    order: Ints,
+    blame: Any,
+    stop: Ints,
+) -> None:
+    """Decide the keys [low, high): see `tables.Keys` and `tables.Decided` for the columns.
+
+    Only for machine code: it works on parts of arrays in place. The value columns are renumbered within each key.
+    """
+    stamp, number = filled(all_values + 1, -1), filled(all_values + 1, 0)
+    for k in range(low, high):
+        begin, end = starts[k], starts[k + 1]
+        values = number_within_key(begin, end, wanted, unless, post, stamp, number)
+        wants, avoids, leaves = wanted[begin:end], unless[begin:end], post[begin:end]
+        calls, returns, options = call[begin:end], return_[begin:end], optional[begin:end]
+        found, size = decide_unique(
+            wants, avoids, leaves, calls, returns, options, values, order[begin:end], blame[k], stop
+        )
+        method[k] = 0
+        if found in (REPEATED, FAILED_COMPARE, UNANSWERED_DELETE):
+            method[k] = found
+            found, size = decide_any(
+                wants,
+                avoids,
+                leaves,
+                calls,
+                returns,
+                options,
+                max_configurations,
+                order[begin:end],
+                stop,
+            )
+            if found == NOT_LINEARIZABLE:
+                blame[k][0] = size
+                size = 1
+        if found == LINEARIZABLE and not replays(
+            wants, avoids, leaves, calls, returns, options, order[begin:end], size
+        ):
+            found = WRONG_WITNESS
+        code[k], count[k] = found, size
+        if found == STOPPED:
+            return
+
+
 def replays(
     wanted: Sequence[int],
     unless: Sequence[int],
@@ -152,3 +224,6 @@ def replays(
             if done[step] == 0 and optional[step] == 0:
                 return False
     return True
+
+
+KERNELS = (effects_of_rows, rows_by_key, number_within_key, decide_range, replays)
