@@ -24,6 +24,9 @@ OUT_OF_CONFIGURATIONS: Final = 6
 TOO_WIDE: Final = 7
 """More steps ran at once than a mask has bits."""
 
+_NO_ENTRIES, _NO_NODES = -1, -2
+"""Codes of one return that needs more memory than it was given, and has changed nothing."""
+
 _WIDTH: Final = 62
 """Bits of a mask: all that keep a 64-bit integer positive."""
 
@@ -100,10 +103,19 @@ def decide_any(
                 live[base + _MASK] &= ~bit
                 live[base + _EARLY] &= ~bit
         else:
-            code, after, spare, work, settled_table, work_table, nodes = _returned(
-                wanted, unless, post, return_, optional, step, bit, running, step_at, live, count,
-                spare, work, settled_table, work_table, nodes, numbers, max_configurations, stop,
-            )  # fmt: skip
+            code, after = _NO_ENTRIES, 0
+            while code < 0:
+                code, after = _returned(
+                    wanted, unless, post, return_, optional, step, bit, running, step_at, live, count,
+                    spare, work, settled_table, work_table, nodes, numbers, max_configurations, stop,
+                )  # fmt: skip
+                if code == _NO_ENTRIES:
+                    if len(spare) == len(work):
+                        work, places = filled(2 * len(work), 0), 2 * len(work_table)
+                        settled_table, work_table = filled(places, 0), filled(places, 0)
+                    spare = filled(len(work), 0)
+                elif code == _NO_NODES:
+                    nodes = _twice_as_long(nodes)
             if code != LINEARIZABLE:
                 return code, step
             live, spare, count = spare, live, after
@@ -167,14 +179,15 @@ def _returned(
     numbers: Ints,
     max_configurations: int,
     stop: Ints,
-) -> tuple[int, int, Ints, Ints, Ints, Ints, Ints]:
-    """Fill `settled` with the configurations after the return of a step: (code, count, all that may have grown).
+) -> tuple[int, int]:
+    """Fill `settled` with the configurations after the return of a step: (code, count).
 
     The items of `work` are each worked on once, and kept until the end so that none comes twice.
     """
     numbers[_STAMP] += 1
     stamp, everything = numbers[_STAMP], numbers[_ALL]
     settling, working = 0, 0
+    room = min(len(settled), len(work)) // _FIELDS
     for base in range(0, count * _FIELDS, _FIELDS):
         state, mask, early, node = (
             live[base + _STATE],
@@ -182,10 +195,8 @@ def _returned(
             live[base + _EARLY],
             live[base + _NODE],
         )
-        settled = _with_room(settled, settling * _FIELDS)
-        settled_table = _with_places(settled_table, settled, settling, 0, stamp)
-        work = _with_room(work, working * _FIELDS)
-        work_table = _with_places(work_table, work, working, 1, stamp)
+        if max(settling, working) + 2 > room:
+            return _given_up(_NO_ENTRIES, settled, settling, work, working, nodes, numbers), 0
         if mask & bit != 0 or optional[step] != 0:
             settling = _put(
                 settled,
@@ -206,8 +217,6 @@ def _returned(
                 work, working, work_table, 1, stamp, state, mask, early, node, _PRESENT, nodes, numbers
             )
             if early & bit != 0:
-                work = _with_room(work, working * _FIELDS)
-                work_table = _with_places(work_table, work, working, 1, stamp)
                 tag = _BEFORE + _PHASES * state
                 working = _put(
                     work, working, work_table, 1, stamp, state, mask, early, node, tag, nodes, numbers
@@ -215,9 +224,9 @@ def _returned(
     at = 0
     while at < working:
         if stop[0] != 0:
-            return STOPPED, 0, settled, work, settled_table, work_table, nodes
+            return STOPPED, 0
         if max(settling, working) > max_configurations:
-            return OUT_OF_CONFIGURATIONS, 0, settled, work, settled_table, work_table, nodes
+            return OUT_OF_CONFIGURATIONS, 0
         base = at * _FIELDS
         at += 1
         state, mask, early, node = (
@@ -263,11 +272,10 @@ def _returned(
             )
             if not done and not goes_on:
                 continue
-            settled = _with_room(settled, settling * _FIELDS)
-            settled_table = _with_places(settled_table, settled, settling, 0, stamp)
-            work = _with_room(work, working * _FIELDS)
-            work_table = _with_places(work_table, work, working, 1, stamp)
-            nodes = _with_a_node(nodes, numbers)
+            if max(settling, working) + 2 > room:
+                return _given_up(_NO_ENTRIES, settled, settling, work, working, nodes, numbers), 0
+            if numbers[_FREE] == 0 and (numbers[_USED] + 1) * _LINKS > len(nodes):
+                return _given_up(_NO_NODES, settled, settling, work, working, nodes, numbers), 0
             fresh = _node(nodes, numbers, node, 2 * change + (1 if hindsight else 0))
             since = everything if is_head and not hindsight else early
             if done:
@@ -291,7 +299,7 @@ def _returned(
     for base in range(0, working * _FIELDS, _FIELDS):
         _release(nodes, numbers, work[base + _NODE])
     code = LINEARIZABLE if settling > 0 else NOT_LINEARIZABLE
-    return code, settling, settled, work, settled_table, work_table, nodes
+    return code, settling
 
 
 def _heads(wanted: int, unless: int, post: int, bit: int, running: Ints, numbers: Ints) -> int:
@@ -317,29 +325,15 @@ def _first_to_return(candidates: int, step_at: Ints, return_: Ints) -> int:
     return best
 
 
-def _with_room(entries: Ints, needed: int) -> Ints:
-    """The entries, longer if there is no room for one more behind `needed` numbers."""
-    if needed + _FIELDS <= len(entries):
-        return entries
-    longer = filled(2 * len(entries), 0)
-    for at in range(needed):
-        longer[at] = entries[at]
-    return longer
-
-
-def _with_places(table: Ints, entries: Ints, count: int, exact: int, stamp: int) -> Ints:
-    """The hash table of the entries, larger if it is half full. A place holds stamp << 32 | number of the entry."""
-    if 2 * count < len(table):
-        return table
-    larger = filled(4 * len(table), 0)
-    for entry in range(count):
-        base = entry * _FIELDS
-        at = _place(
-            larger, entries, exact, stamp,
-            entries[base + _STATE], entries[base + _MASK], entries[base + _EARLY], entries[base + _TAG],
-        )  # fmt: skip
-        larger[at] = (stamp << 32) | entry
-    return larger
+def _given_up(
+    code: int, settled: Ints, settling: int, work: Ints, working: int, nodes: Ints, numbers: Ints
+) -> int:
+    """Undo a return that needs more memory than it has; the code."""
+    for base in range(0, settling * _FIELDS, _FIELDS):
+        _release(nodes, numbers, settled[base + _NODE])
+    for base in range(0, working * _FIELDS, _FIELDS):
+        _release(nodes, numbers, work[base + _NODE])
+    return code
 
 
 def _place(
@@ -393,13 +387,10 @@ def _put(
     return count + 1
 
 
-def _with_a_node(nodes: Ints, numbers: Ints) -> Ints:
-    """The nodes, more of them if none is free."""
-    if numbers[_FREE] != 0 or (numbers[_USED] + 1) * _LINKS <= len(nodes):
-        return nodes
-    longer = filled(2 * len(nodes), 0)
-    for at in range(len(nodes)):
-        longer[at] = nodes[at]
+def _twice_as_long(values: Ints) -> Ints:
+    longer = filled(2 * len(values), 0)
+    for at in range(len(values)):
+        longer[at] = values[at]
     return longer
 
 
@@ -537,11 +528,10 @@ KERNELS: Final = (
     _returned,
     _heads,
     _first_to_return,
-    _with_room,
-    _with_places,
+    _given_up,
     _place,
     _put,
-    _with_a_node,
+    _twice_as_long,
     _node,
     _release,
     _changes_in_order,
