@@ -146,7 +146,7 @@ def blocks_of(
         ends_at[late] = blocks
         blocks += 1
     if walked != changes:
-        return NOT_LINEARIZABLE, _circle(wanted, post, certain, writer, changer, head, blocks, blame)
+        return NOT_LINEARIZABLE, _circle(wanted, post, certain, writer, changer, head[:blocks], blame)
     return LINEARIZABLE, blocks
 
 
@@ -249,12 +249,11 @@ def _circle(
     writer: Ints,
     changer: Ints,
     head: Ints,
-    blocks: int,
     blame: Ints,
 ) -> int:
     """Blame changes of values that go round in a circle: those that no block reaches lead back to one."""
     reached = filled(len(post), 0)
-    for block in range(blocks):
+    for block in range(len(head)):
         step = head[block]
         while post[step] > 0 and changer[post[step]] >= 0:
             step = changer[post[step]]

@@ -28,10 +28,9 @@ def with_compares(
     values: int,
     order: Ints,
     placed: int,
-    compares: int,
     blame: Ints,
 ) -> tuple[int, int]:
-    """Insert the `compares` steps that exclude a state into `order[:placed]`: (code, count).
+    """Insert the steps that exclude a state into `order[:placed]`: (code, count).
 
     LINEARIZABLE: the new order is `order[:count]`. NOT_LINEARIZABLE: `blame[:count]` cannot be ordered.
     Otherwise FAILED_COMPARE. O(n log n).
@@ -47,8 +46,12 @@ def with_compares(
     for gap in range(placed - 1, -1, -1):
         returned[gap] = min(returned[gap + 1], return_[order[gap]])
         changes[gap] = gap + 1 if state[gap + 1] != state[gap] else changes[gap + 1]
-    compare = filled(compares, 0)
-    ends = filled(compares, 0)
+    found = 0
+    for step in range(len(unless)):
+        if unless[step] >= 0 and optional[step] == 0:
+            found += 1
+    compare = filled(found, 0)
+    ends = filled(found, 0)
     found = 0
     for step in range(len(unless)):
         if unless[step] >= 0 and optional[step] == 0:
@@ -74,7 +77,7 @@ def with_compares(
             gap = 0
         into[at] = gap
     if misfits > 0:
-        return _refuted(wanted, unless, post, call, return_, values, order, placed, compare, misfits, blame)
+        return _refuted(wanted, unless, post, call, return_, values, order, placed, compare[:misfits], blame)
     by_gap = ascending(into, found)
     kept = found
     for gap in range(placed, -1, -1):
@@ -109,7 +112,6 @@ def _refuted(
     order: Ints,
     placed: int,
     misfit: Ints,
-    misfits: int,
     blame: Ints,
 ) -> tuple[int, int]:
     """NOT_LINEARIZABLE if one of the misfits ran while its value was held in any order, else FAILED_COMPARE."""
@@ -126,7 +128,7 @@ def _refuted(
             holder[holds] = step
         if post[step] > 0:
             writer[post[step]] = step
-    for at in range(misfits):
+    for at in range(len(misfit)):
         step = misfit[at]
         value = unless[step]
         if value <= 0 or finder[value] < 0:

@@ -127,12 +127,12 @@ def _decide(
     """As decide_unique, if no optional compare-and-delete happened."""
     length = len(wanted)
     certain = filled(length, 1)
-    compares = 0
+    compares = False
     for step in range(length):
         if optional[step] != 0:
             certain[step] = 0
         if unless[step] >= 0:
-            compares += 1
+            compares = True
     writer = filled(values + 1, -1)
     changer = filled(values + 1, -1)
     reader = filled(values + 1, -1)
@@ -159,9 +159,9 @@ def _decide(
     if code != LINEARIZABLE:
         return code, 0
     count = spelled_out(post, changer, reader, next_reader, head, sequence, count, order)
-    if compares == 0:
+    if not compares:
         return LINEARIZABLE, count
-    return with_compares(wanted, unless, post, call, return_, optional, values, order, count, compares, blame)
+    return with_compares(wanted, unless, post, call, return_, optional, values, order, count, blame)
 
 
 KERNELS: Final = (

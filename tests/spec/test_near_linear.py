@@ -464,7 +464,7 @@ MUTANTS = [
     (near_linear, "certain[step] = 0", "certain[step] = 1"),
     (near_linear, "if found == 0:", "if True:"),
     (near_linear, "for choice in range(1, 1 << found):", "for choice in range(0):"),
-    (near_linear, "if compares == 0:", "if True:"),
+    (near_linear, "if not compares:", "if True:"),
     (failed_compares, "if state[gap] == unless[step]:", "if False:"),
     (failed_compares, "gap = max(floor, _below(returned, placed, call[step]))", "gap = floor"),
     (failed_compares, "floor = max(floor, into[by_return[past]])", "floor = 0"),
