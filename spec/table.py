@@ -10,8 +10,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from mapproof.spec.history import History, Operation, canonical_json, line_of
 from mapproof.spec.operations import KEYED, SIGNATURES, Op, Shape, has_shape
@@ -75,6 +76,9 @@ class Numbering(Names, Protocol):
     def number(self, value: Any) -> int:
         """The number of that key or value, a new one if it was not met before."""
         ...
+
+
+_Names = TypeVar("_Names", bound=Numbering)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +246,7 @@ def _line(
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Generic[_Names]):
     """A table in the making: a row for each place in the history, until those on the whole map are taken out."""
 
     client: NDArray[np.int64]
@@ -255,13 +259,13 @@ class Rows:
     fate: NDArray[np.int8]
     call: NDArray[np.int64]
     return_: NDArray[np.int64]
-    keys: Numbering
-    values: Numbering
+    keys: _Names
+    values: _Names
     errors: dict[int, str] = field(default_factory=dict)
     whole: list[tuple[int, Operation]] = field(default_factory=list)
 
     @staticmethod
-    def empty(size: int, keys: Numbering, values: Numbering) -> Rows:
+    def empty(size: int, keys: _Names, values: _Names) -> Rows[_Names]:
         """Room for `size` operations; what the rows hold before they are put there is undefined."""
         import numpy
 
@@ -299,6 +303,14 @@ class Rows:
             self.told[place] = flag
             if flag or operation.op is Op.LOAD_OR_STORE:
                 self.found[place] = number(value)
+
+    def operation(self, place: int) -> Operation:
+        """What was put at that place."""
+        whole = bisect_left(self.whole, place, key=itemgetter(0))
+        if whole < len(self.whole) and self.whole[whole][0] == place:
+            return self.whole[whole][1]
+        cells = _Row(*(int(column[place]) for column in self.columns()))
+        return _operation(cells, self.keys.value, self.values.value, self.errors.get(place))
 
     def table(self) -> Table:
         """The table of what was put."""

@@ -7,11 +7,9 @@ same of the others, and the fast one has nothing to decide. Needs the extra `fas
 
 from __future__ import annotations
 
-import io
 import secrets
 from collections.abc import Callable, Hashable, Mapping
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
@@ -19,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 import msgspec
 
 from mapproof.spec.formats import jsonl_kernel
-from mapproof.spec.history import Operation, no_operation_error, operation_of, overlap_error
+from mapproof.spec.history import HistoryError, Operation, no_operation_error, operation_of, overlap_error
 from mapproof.spec.linearizability.compiled import compiled
-from mapproof.spec.table import FOREVER, Rows, Table
+from mapproof.spec.table import FOREVER, Rows, Table, TooLarge
 from mapproof.spec.values import identity
 
 if TYPE_CHECKING:
@@ -40,15 +38,16 @@ def read_table(source: Path | str | bytes, name: str | None = None) -> Table:
     """The history in a JSONL file, or in bytes of that format, as columns; `name` stands for it in messages.
 
     Raises HistoryError (bad content, as `History.read` says it), OSError (no such file), TooLarge (a client or a
-    time that is no 64-bit number: only `History` holds it), FastExtraMissing.
+    time that no column holds; `History` does), FastExtraMissing.
     """
-    kernels = _kernels()
+    kernels = kernels_of_reading()
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     return tabulated(data, name or ("<bytes>" if isinstance(source, bytes) else str(source)), kernels)
 
 
 @cache
-def _kernels() -> Kernels:
+def kernels_of_reading() -> Kernels:
+    """The compiled kernels. Raises FastExtraMissing."""
     kernels = compiled(jsonl_kernel.KERNELS)
     for kernel in kernels.values():  # they allocate nothing: not to count references makes them twice as fast
         cast(Any, kernel).targetoptions["_nrt"] = False
@@ -57,70 +56,101 @@ def _kernels() -> Kernels:
 
 def tabulated(data: bytes, name: str, kernels: Kernels) -> Table:
     """The table of the lines in `data`; the errors are those of `read_table`."""
-    lines = data.count(b"\n") + (not data.endswith(b"\n"))
-    if not data:
-        raise no_operation_error(name)
-    secret = (secrets.randbits(62), secrets.randbits(61) | 2**61 | 1)
-    keys, values = Tokens(kernels, secret), Tokens(kernels, secret)
-    rows = Rows.empty(lines, keys, values)
-    _take_simple_lines(data, rows, keys, values, kernels)
-    _take_hard_lines(data, rows, name)
-    _refuse_overlapping_clients(rows, data, name, kernels)
-    return rows.table()
-
-
-def _take_simple_lines(data: bytes, rows: Rows, keys: Tokens, values: Tokens, kernels: Kernels) -> None:
-    import numpy
-
-    text, grammar = keys.text(data), keys.grammar
-    end = data.rfind(b"\n") + 1
-    got, counts = numpy.zeros(jsonl_kernel.GOT, numpy.int64), numpy.zeros(2, numpy.int64)
-    at = row = 0
-    while at < end:
-        at, row = kernels["read_lines"](
-            text, at, end, row, rows.columns(), keys.arrays, values.arrays, counts, grammar, keys.secret, got
-        )
-        keys.count, values.count = map(int, counts)
-        if at < end:
-            longest = data.index(b"\n", at) + 1 - at
-            keys.make_room(longest)
-            values.make_room(longest)
-    if end < len(data):
-        rows.fate[row], rows.call[row] = jsonl_kernel.HARD, end
-
-
-def _take_hard_lines(data: bytes, rows: Rows, name: str) -> None:
-    import numpy
-
-    for row in numpy.flatnonzero(rows.fate == jsonl_kernel.HARD).tolist():
-        start = int(rows.call[row])
+    lines = data.count(b"\n") + (len(data) > 0 and not data.endswith(b"\n"))
+    reading = Reading(lines, name, kernels)
+    for row in reading.take(data):
+        start = int(reading.rows.call[row])
         stop = data.find(b"\n", start) + 1 or len(data)
-        rows.put(row, operation_of(data[start:stop], f"{name}:{row + 1}"))
+        reading.put(row, operation_of(data[start:stop], f"{name}:{row + 1}"))
+    return reading.table()
 
 
-def _refuse_overlapping_clients(rows: Rows, data: bytes, name: str, kernels: Kernels) -> None:
-    """What `spec.history` does for objects: by a sweep if the file is in order of time, else by sorting."""
-    import numpy
+class Reading:
+    """A table that is being filled with the lines of a file, a row each, some megabytes at a time."""
 
-    client, call, return_ = rows.client, rows.call, rows.return_
-    if client.min() >= 0 and client.max() < _CLIENTS_IN_AN_ARRAY:
+    def __init__(self, size: int, name: str, kernels: Kernels) -> None:
+        """There are `size` lines to come from the file of that name. Raises HistoryError if there is none."""
+        if size == 0:
+            raise no_operation_error(name)
+        secret = (secrets.randbits(62), secrets.randbits(61) | 2**61 | 1)
+        self.taken = 0
+        self.rows = Rows.empty(size, Tokens(kernels, secret), Tokens(kernels, secret))
+        self._name = name
+        self._kernels = kernels
+
+    def take(self, data: bytes) -> list[int]:
+        """Read whole lines, the very last of which may lack its newline. Says which rows were too hard.
+
+        Those must be `put` next; until then `rows.call` has the byte at which the line of each starts.
+        """
+        import numpy
+
+        first, end = self.taken, data.rfind(b"\n") + 1
+        lines = data.count(b"\n") + (end < len(data))
+        if first + lines > len(self.rows.op):
+            raise ValueError("more lines than there are rows")
+        self._take_simple(data, end)
+        self.taken = first + lines
+        if end < len(data):
+            self.rows.fate[self.taken - 1], self.rows.call[self.taken - 1] = jsonl_kernel.HARD, end
+        hard = self.rows.fate[first : self.taken] == jsonl_kernel.HARD
+        return (numpy.flatnonzero(hard) + first).tolist()
+
+    def _take_simple(self, data: bytes, end: int) -> None:
+        import numpy
+
+        keys, values = self.rows.keys, self.rows.values
+        text, got = keys.text(data), numpy.zeros(jsonl_kernel.GOT, numpy.int64)
+        at, row = 0, self.taken
+        while at < end:
+            counts = numpy.array((keys.count, values.count))
+            at, row = self._kernels["read_lines"](
+                *(text, at, end, row, self.rows.columns(), keys.arrays, values.arrays, counts),
+                *(keys.grammar, keys.secret, got),
+            )
+            keys.count, values.count = map(int, counts)
+            if at < end:
+                longest = data.index(b"\n", at) + 1 - at
+                keys.make_room(longest)
+                values.make_room(longest)
+
+    def put(self, row: int, operation: Operation) -> None:
+        """Write the operation of a hard line to its row. Raises TooLarge."""
+        try:
+            self.rows.put(row, operation)
+        except TooLarge as error:
+            raise TooLarge(f"{self._name}:{row + 1}: {error}") from None
+
+    def table(self) -> Table:
+        """The table of all lines. Raises HistoryError if a client overlaps itself."""
+        rows = self.rows
+        if not self._take_turns():
+            import numpy
+
+            by_time = numpy.lexsort((rows.return_, rows.call))
+            by_client = by_time[numpy.argsort(rows.client[by_time], kind="stable")]
+            before, after = by_client[:-1], by_client[1:]
+            overlaps = (rows.client[before] == rows.client[after]) & (rows.call[after] < rows.return_[before])
+            if overlaps.any():
+                moment = numpy.empty_like(by_time)
+                moment[by_time] = numpy.arange(len(by_time))
+                first = numpy.argmin(numpy.where(overlaps, moment[after], len(moment)))
+                raise self._overlap(int(before[first]), int(after[first]))
+        return rows.table()
+
+    def _take_turns(self) -> bool:
+        """Whether one sweep shows that no client overlaps itself; False too if the file is not in order of time."""
+        import numpy
+
+        client = self.rows.client
+        if client.min() < 0 or client.max() >= _CLIENTS_IN_AN_ARRAY:
+            return False
         free = numpy.full(int(client.max()) + 1, -FOREVER)
-        if kernels["takes_turns"](client, call, return_, free):
-            return
-    by_time = numpy.lexsort((return_, call))
-    by_client = by_time[numpy.argsort(client[by_time], kind="stable")]
-    before, after = by_client[:-1], by_client[1:]
-    overlap = numpy.flatnonzero((client[before] == client[after]) & (call[after] < return_[before]))
-    if len(overlap):
-        moment = numpy.empty_like(by_time)
-        moment[by_time] = numpy.arange(len(by_time))
-        first = overlap[numpy.argmin(moment[after[overlap]])]
-        place, busy = int(after[first]), int(before[first])
-        raise overlap_error(name, place, _line(data, place), busy, _line(data, busy))
+        return bool(self._kernels["takes_turns"](client, self.rows.call, self.rows.return_, free))
 
-
-def _line(data: bytes, place: int) -> Operation:
-    return operation_of(next(islice(io.BytesIO(data), place, None)), "")
+    def _overlap(self, before: int, after: int) -> HistoryError:
+        busy, operation = self.rows.operation(before), self.rows.operation(after)
+        return overlap_error(self._name, after, operation, before, busy)
 
 
 class Tokens:

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from mapproof.spec.formats import jsonl_kernel, jsonl_table
-from mapproof.spec.formats.jsonl_table import Kernels, tabulated
+from mapproof.spec.formats import jsonl_kernel
+from mapproof.spec.formats.jsonl_table import Kernels, kernels_of_reading, tabulated
 from mapproof.spec.history import History, HistoryError, Operation
 from mapproof.spec.operations import SIGNATURES, Op, Shape
 from mapproof.spec.table import FOREVER, TooLarge
@@ -331,7 +331,7 @@ def disagreements(seeds: range, kernels: Kernels) -> list[int]:
 
 
 def test_the_compiled_reader_agrees_with_the_strict_one() -> None:
-    assert disagreements(range(12_000), jsonl_table._kernels()) == []
+    assert disagreements(range(12_000), kernels_of_reading()) == []
 
 
 def test_the_plain_reader_agrees_and_stays_within_the_file() -> None:
@@ -363,7 +363,7 @@ LINE = b'{"client": 0, "op": "store", "key": %b, "args": [1], "result": null, "c
 )
 def test_enormous_keys(key: bytes) -> None:
     data = LINE % (key, 1, 2) + LINE % (key, 2, 3) + LINE % (b'"k"', 3, 4)
-    assert agree(data, jsonl_table._kernels())
+    assert agree(data, kernels_of_reading())
 
 
 def test_many_names_of_every_kind() -> None:
@@ -371,7 +371,7 @@ def test_many_names_of_every_kind() -> None:
     keys = [json.dumps(n if n % 3 else str(n) * (n % 40)) for n in range(3_000)]
     keys += [f"{n}.0" for n in range(0, 3_000, 7)] + [f"{n}.5" for n in range(50)]
     data = b"".join(LINE % (key.encode(), n, n + 1) for n, key in enumerate(keys))
-    assert agree(data, jsonl_table._kernels())
+    assert agree(data, kernels_of_reading())
     assert agree(data, PLAIN)
 
 
