@@ -72,6 +72,9 @@ class History:
 
     operations: tuple[Operation, ...]
 
+    def __len__(self) -> int:
+        return len(self.operations)
+
     @staticmethod
     def read(path: Path | str) -> History:
         """The history in a JSONL file. Raises HistoryError (bad content) or OSError (no such file)."""

@@ -33,7 +33,9 @@ from mapproof.spec.linearizability.results import (
     Witness,
 )
 from mapproof.spec.linearizability.search import Explained, Stuck
+from mapproof.spec.linearizability.tables import check_table
 from mapproof.spec.linearizability.witness import InternalError, replayed
+from mapproof.spec.table import Table
 
 __all__ = [
     "ALL_KEYS",
@@ -51,22 +53,49 @@ _DEFAULT = Claims()
 
 
 def check(
-    history: History | Iterable[Operation],
+    history: History | Table | Iterable[Operation],
     claims: Claims = _DEFAULT,
     *,
     max_configurations: int = 1_000_000,
     limit_seconds: float | None = None,
+    limit_megabytes: float | None = None,
 ) -> Linearizable | Violation | Unknown:
     """Whether the history is linearizable under the claims.
 
     `max_configurations` bounds the search on each key (and, once more, the shrinking of a violation);
-    `limit_seconds` bounds the whole check. A violation on one key wins over Unknown on another.
-    Raises ValueError for an operation that returns before its call, or a bound that is not positive.
+    `limit_seconds` bounds the whole check, and `limit_megabytes` what it may use beside the history itself,
+    by estimate. A violation on one key wins over Unknown on another.
+    Raises ValueError for an operation that returns before its call, or a bound that is not positive, and
+    FastExtraMissing for a `Table`.
     """
-    if max_configurations < 1 or (limit_seconds is not None and not limit_seconds > 0):
-        raise ValueError("max_configurations and limit_seconds must be positive")
-    operations = history.operations if isinstance(history, History) else tuple(history)
-    budget = Budget(max_configurations, inf if limit_seconds is None else perf_counter() + limit_seconds)
+    if max_configurations < 1 or not all(
+        limit is None or limit > 0 for limit in (limit_seconds, limit_megabytes)
+    ):
+        raise ValueError("max_configurations, limit_seconds and limit_megabytes must be positive")
+    if isinstance(history, Table) and history.whole:
+        history = history.history()
+    if isinstance(history, Iterable):
+        history = History(tuple(history))
+    bytes_left = (
+        inf if limit_megabytes is None else limit_megabytes * 1e6 - len(history) * _BYTES_AN_OPERATION
+    )
+    if bytes_left < _BYTES_A_CONFIGURATION:
+        return Unknown(f"{len(history):,} operations need more than {limit_megabytes:g} MB")
+    deadline = inf if limit_seconds is None else perf_counter() + limit_seconds
+    budget = Budget(int(min(max_configurations, bytes_left / _BYTES_A_CONFIGURATION)), deadline)
+    try:
+        return check_table(history, budget) if isinstance(history, Table) else _check(history, claims, budget)
+    except MemoryError:
+        return Unknown("the memory ran out")
+
+
+_BYTES_AN_OPERATION = 350
+_BYTES_A_CONFIGURATION = 500
+"""What the decision uses, at most, as measured."""
+
+
+def _check(history: History, claims: Claims, budget: Budget) -> Linearizable | Violation | Unknown:
+    operations = history.operations
     try:
         groups = split(operations, claims, budget)
     except OutOfBounds as bound:

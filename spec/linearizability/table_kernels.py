@@ -34,14 +34,17 @@ def effects_of_rows(
     found: Sequence[int],
     told: Sequence[int],
     fate: Sequence[int],
+    never: int,
     wanted: Ints,
     unless: Ints,
     post: Ints,
 ) -> int:
     """Fill in what each row asks and leaves, as `effects.effect_of` does: 0 missing, -1 none, value v as v + 1.
 
-    Returns the first row that no state explains (a `load_or_store` that stored what it was not given), or -1.
+    Returns the first row that no state explains (a `load_or_store` that stored what it was not given), or -1;
+    such a row wants `never`, which is the number of no value.
     """
+    refused = -1
     for row in range(len(op)):
         code, want, leave, avoid = op[row], -1, -1, -1
         given = first[row] + 1
@@ -58,9 +61,11 @@ def effects_of_rows(
             if answered and told[row] == 1:
                 want = met
             else:
-                if answered and found[row] + 1 != given:
-                    return row
                 want, leave = 0, given
+                if answered and found[row] + 1 != given:
+                    want = never
+                    if refused < 0:
+                        refused = row
         elif code == LOAD_AND_DELETE:
             leave = 0
             if answered:
@@ -79,7 +84,7 @@ def effects_of_rows(
             if not answered:
                 want = -1
         wanted[row], unless[row], post[row] = want, avoid, leave
-    return -1
+    return refused
 
 
 def rows_by_key(
@@ -160,7 +165,7 @@ def decide_range(
 
     Only for machine code: it works on parts of arrays in place. The value columns are renumbered within each key.
     """
-    stamp, number = filled(all_values + 1, -1), filled(all_values + 1, 0)
+    stamp, number = filled(all_values + 2, -1), filled(all_values + 2, 0)
     for k in range(low, high):
         begin, end = starts[k], starts[k + 1]
         values = number_within_key(begin, end, wanted, unless, post, stamp, number)

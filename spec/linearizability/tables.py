@@ -57,27 +57,21 @@ class Keys:
     optional: Column
 
 
-def keys_of(table: Table) -> Keys | int:
-    """The steps of a table, or the first row that no state explains."""
+def keys_of(table: Table) -> tuple[Keys, int]:
+    """The steps of a table, and the first row that no state explains, -1 if there is none."""
     import numpy as np
 
     code = kernels()
     size = len(table.op)
     wanted, unless, post = (np.empty(size, np.int64) for _ in range(3))
-    refused = code["effects_of_rows"](
-        table.op, table.first, table.second, table.found, table.told, table.fate, wanted, unless, post
-    )
-    if refused >= 0:
-        return int(refused)
+    columns = (table.op, table.first, table.second, table.found, table.told, table.fate)
+    refused = code["effects_of_rows"](*columns, len(table.values) + 1, wanted, unless, post)
     starts, rows = np.zeros(len(table.keys) + 1, np.int64), np.empty(size, np.int64)
     code["rows_by_key"](table.key, _by_call(table.call), wanted, unless, post, starts, rows)
     rows = rows[: starts[-1]]
     optional = (table.fate != COMPLETED).astype(np.int64)
-    return Keys(
-        starts,
-        rows,
-        *(column[rows] for column in (wanted, unless, post, table.call, table.return_, optional)),
-    )
+    steps = (column[rows] for column in (wanted, unless, post, table.call, table.return_, optional))
+    return Keys(starts, rows, *steps), int(refused)
 
 
 def _by_call(call: Column) -> Column:
@@ -161,9 +155,9 @@ _METHODS: Final = {0: Method.NEAR_LINEAR, **WHY_SEARCHED}
 
 def check_table(table: Table, budget: Budget) -> Linearizable | Violation | Unknown:
     """The answer for a table of operations on single keys. Raises FastExtraMissing."""
-    keys = keys_of(table)
-    if isinstance(keys, int):
-        operation = table.operation(keys)
+    keys, refused = keys_of(table)
+    if refused >= 0:
+        operation = table.operation(refused)
         reason = f"it answered to have stored {operation.result[0]!r} where {operation.args[0]!r} was given"
         return Violation((operation,), operation.key, impossible(operation, reason))
     try:
@@ -172,6 +166,13 @@ def check_table(table: Table, budget: Budget) -> Linearizable | Violation | Unkn
         return Unknown(f"{bound} while the history was split into keys")
     decided = decide_keys(keys, len(table.values), budget)
     return _Answer(table, keys, decided, budget).answer()
+
+
+def verdicts_by_key(table: Table, budget: Budget) -> list[bool | None]:
+    """For each key of a table, whether its operations are linearizable; None where a bound ran out."""
+    keys, _ = keys_of(table)
+    decided = decide_keys(keys, len(table.values), budget)
+    return [{LINEARIZABLE: True, NOT_LINEARIZABLE: False}.get(code) for code in decided.code.tolist()]
 
 
 class _Answer:
@@ -267,7 +268,11 @@ class _Steps:
         self._wanted, self._unless, self._post = (np.empty(len(self._rows), np.int64) for _ in range(3))
         columns = (table.op, table.first, table.second, table.found, table.told, table.fate)
         kernels()["effects_of_rows"](
-            *(column[self._rows] for column in columns), self._wanted, self._unless, self._post
+            *(column[self._rows] for column in columns),
+            len(table.values) + 1,
+            self._wanted,
+            self._unless,
+            self._post,
         )
 
     def __len__(self) -> int:
