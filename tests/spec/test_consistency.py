@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import combinations, permutations
 from math import inf
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -34,6 +38,7 @@ from mapproof.spec.operations import SIGNATURES, Op
 from mapproof.spec.values import ABSENT, identity
 
 MODEL = MapModel()
+PAGE = Path(__file__).parents[2] / "docs" / "consistency.md"
 HISTORIES = 1_500
 
 
@@ -503,3 +508,12 @@ def test_long_histories_are_measured() -> None:
     assert (answer.missed, answer.delta) == (2_999, 7_000 - 3)
     assert isinstance(regular(history), NotRegular)
     assert isinstance(sequentially_consistent(history), SequentiallyConsistent)
+
+
+def test_the_program_of_the_manual_prints_what_it_shows() -> None:
+    page = PAGE.read_text()
+    program, printed = re.findall(r"^```(?:python|text)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == (printed, "")

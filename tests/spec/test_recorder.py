@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter, OrderedDict, defaultdict
@@ -20,6 +23,7 @@ from mapproof.spec.operations import SIGNATURES, Op, has_shape
 from mapproof.spec.recorder import Client, Recorder
 from mapproof.spec.watched import Form
 
+PAGE = Path(__file__).parents[2] / "docs" / "recording.md"
 ATOMIC = Claims(Contract.ATOMIC, Contract.ATOMIC, Contract.ATOMIC)
 
 
@@ -578,3 +582,13 @@ def test_a_recorder_that_reads_the_clock_at_the_wrong_moment_is_caught(
 ) -> None:
     monkeypatch.setattr(Client, "record", raising_too(record))
     assert isinstance(check(a_load_while_a_store_is_under_way()), Violation)
+
+
+@pytest.mark.parametrize(
+    "program", re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+)
+def test_the_programs_of_the_manual_run(program: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
