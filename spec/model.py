@@ -56,6 +56,15 @@ class DeclaresReads(Protocol):
     def reads(self, operation: Operation) -> bool: ...
 
 
+@runtime_checkable
+class LooksAhead(Protocol):
+    """A model with `reads` that recognises a dead end. Worth it where each order of changes leaves another state."""
+
+    def may_answer(self, state: Any, operation: Operation, before: Sequence[Operation]) -> bool:
+        """Whether a read may get its answer after some of `before`, in some order, from `state`; true if unsure."""
+        ...
+
+
 MapState = Mapping[Hashable, tuple[Any, Any]]
 """identity of a key -> (the key, its value); never changed in place."""
 

@@ -8,7 +8,7 @@ in states too.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,6 +131,10 @@ class StringStore:
 
     def reads(self, operation: Operation) -> bool:
         return operation.op == "get"
+
+    def may_answer(self, state: str, operation: Operation, before: Sequence[Operation]) -> bool:
+        starts = [state, *(other.args[0] for other in before if other.op == "put")]
+        return str(operation.result).startswith(tuple(starts))
 
     def step(self, state: str, operation: Operation) -> Any:
         match operation.op, operation.args:

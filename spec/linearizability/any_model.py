@@ -12,15 +12,16 @@ from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from math import inf
 from time import perf_counter
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from mapproof.spec.history import History, Operation
+from mapproof.spec.linearizability import depth_first
 from mapproof.spec.linearizability.budget import Budget, OutOfBounds
 from mapproof.spec.linearizability.explain import said
 from mapproof.spec.linearizability.results import ALL_KEYS, Linearizable, Unknown, Violation, Witness
-from mapproof.spec.linearizability.search import PENDING, Action, Stuck, find_order
+from mapproof.spec.linearizability.search import PENDING, Action, Explained, Stuck, find_order
 from mapproof.spec.linearizability.witness import InternalError
-from mapproof.spec.model import DeclaresReads, Inconsistent, Model, Partitioned
+from mapproof.spec.model import DeclaresReads, Inconsistent, LooksAhead, Model, Partitioned
 
 T = TypeVar("T")
 
@@ -28,6 +29,13 @@ _Actions: TypeAlias = list[Action[Operation]]
 
 _Boxed: TypeAlias = tuple[Hashable]
 """A state of the model in a tuple, so that a model may use None as a state."""
+
+
+_SHRINKING: Final = 10_000
+"""Configurations of each search for fewer reads."""
+
+_MOST_UNDECIDED: Final = 8
+"""Such searches that may run out of it."""
 
 
 class ModelError(ValueError):
@@ -55,14 +63,16 @@ def check_model(
     if max_configurations < 1 or (limit_seconds is not None and not limit_seconds > 0):
         raise ValueError("max_configurations and limit_seconds must be positive")
     given = operations.operations if isinstance(operations, History) else tuple(operations)
-    budget = Budget(max_configurations, inf if limit_seconds is None else perf_counter() + limit_seconds)
+    deadline = inf if limit_seconds is None else perf_counter() + limit_seconds
+    budget = Budget(max_configurations, deadline)
+    shrinking = Budget(min(max_configurations, _SHRINKING), deadline)
     checked = _CheckedModel(model)
     parts = _parts(given, checked)
     witnesses: dict[Hashable, Witness] = {}
     unknown: Unknown | None = None
     for key in sorted(parts, key=lambda key: len(parts[key])):
         try:
-            answer = _decide(key, parts[key], checked, budget.renewed())
+            answer = _decide(key, parts[key], checked, budget.renewed(), shrinking)
         except OutOfBounds as bound:
             unknown = unknown or Unknown(f"{bound}{_on(key)}")
             continue
@@ -101,6 +111,17 @@ class _CheckedModel:
         except Exception as error:
             raise ModelError(f"{operation} in state {state[0]!r}: {_one_line(error)}") from error
         return after
+
+    def find_order(self, actions: _Actions, budget: Budget, locate: bool = True) -> Explained | Stuck:
+        """An order of the actions, or (if `locate`) the first return until which none is. Raises OutOfBounds."""
+        model = self._model
+        if not isinstance(model, LooksAhead) or any(a.optional and a.return_ < PENDING for a in actions):
+            return find_order(actions, self.initial, self.step, budget)
+
+        def may_answer(state: _Boxed, read: Operation, before: Sequence[Operation]) -> bool:
+            return _asked(lambda: bool(model.may_answer(state[0], read, before)), f"may_answer of {read}")
+
+        return depth_first.find_order(actions, self.initial, self.step, may_answer, budget, locate)
 
     def replay(self, key: Hashable, in_order: Iterable[Operation]) -> Witness:
         """The witness of an order. Raises InternalError if a step of it is not possible."""
@@ -145,11 +166,13 @@ def _parts(operations: Sequence[Operation], model: _CheckedModel) -> dict[Hashab
     return parts
 
 
-def _decide(key: Hashable, actions: _Actions, model: _CheckedModel, budget: Budget) -> Witness | Violation:
+def _decide(
+    key: Hashable, actions: _Actions, model: _CheckedModel, budget: Budget, shrinking: Budget
+) -> Witness | Violation:
     budget.look_at_the_clock()
-    outcome = find_order(actions, model.initial, model.step, budget)
+    outcome = model.find_order(actions, budget)
     if isinstance(outcome, Stuck):
-        return _violation(key, actions, outcome, model, budget.renewed())
+        return _violation(key, actions, outcome, model, shrinking)
     in_order = [actions[place] for place in outcome.order]
     _refuse_wrong_order(actions, outcome.order)
     return model.replay(key, (action.shown for action in in_order))
@@ -168,11 +191,11 @@ def _refuse_wrong_order(actions: _Actions, order: Sequence[int]) -> None:
 
 
 def _violation(
-    key: Hashable, actions: _Actions, stuck: Stuck, model: _CheckedModel, budget: Budget
+    key: Hashable, actions: _Actions, stuck: Stuck, model: _CheckedModel, shrinking: Budget
 ) -> Violation:
     last = actions[stuck.place]
     seen = [action for action in actions if action.call <= last.return_]
-    kept = _without_needless_reads(seen, last, model, budget)
+    kept = _without_needless_reads(seen, last, model, shrinking)
     core = tuple(sorted((action.shown for action in kept), key=lambda operation: operation.call))
     if len(core) == 1:
         return Violation(core, key, f"no state{_on(key)} that can be reached explains {said(last.shown)}")
@@ -184,37 +207,42 @@ def _violation(
 
 
 def _without_needless_reads(
-    seen: _Actions, last: Action[Operation], model: _CheckedModel, budget: Budget
+    seen: _Actions, last: Action[Operation], model: _CheckedModel, shrinking: Budget
 ) -> _Actions:
-    """A violation until the return of `last`, with none but needed reads; more of them if a bound runs out.
+    """A violation until the return of `last`, with none but needed reads; more of them if bounds run out.
 
     Leaving out what never changes the state only makes a history easier to explain, so that the fewest late
-    reads that suffice are found by halving.
+    reads that suffice are found by halving. It may make it harder to decide, too: a search that runs out of its
+    small bound counts as an order found, and after a few of them it is left at that.
     """
-    changes = [
-        action._replace(return_=action.return_ if action.return_ <= last.return_ else PENDING)
-        for action in seen
-        if not action.reads
-    ]
+    until = depth_first.until(seen, last.return_)
+    changes = [action for action in until if not action.reads]
     reads = sorted(
-        (action for action in seen if action.reads and action.return_ <= last.return_),
-        key=lambda action: action.return_,
-        reverse=True,
+        (action for action in until if action.reads), key=lambda action: action.return_, reverse=True
     )
 
+    undecided = 0
+
     def violates(kept: _Actions) -> bool:
-        return isinstance(find_order(changes + kept, model.initial, model.step, budget.renewed()), Stuck)
+        nonlocal undecided
+        try:
+            return isinstance(model.find_order(changes + kept, shrinking.renewed(), locate=False), Stuck)
+        except OutOfBounds:
+            shrinking.look_at_the_clock()
+            undecided += 1
+            if undecided == _MOST_UNDECIDED:
+                raise
+            return False
 
     needed: _Actions = []
     try:
-        while not violates(needed):
+        while reads and not violates(needed):
             enough = bisect_left(range(1, len(reads)), True, key=lambda n: violates(needed + reads[:n])) + 1
             reads = reads[:enough]
             needed.append(reads.pop())
-        reads = needed
     except OutOfBounds:
-        reads = needed + reads
-    kept = {action.source for action in reads}
+        needed += reads
+    kept = {action.source for action in needed}
     return [action for action in seen if not action.reads or action.source in kept]
 
 

@@ -9,6 +9,7 @@ import re
 import runpy
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
 from itertools import combinations, permutations
 from pathlib import Path
 from time import perf_counter
@@ -185,6 +186,39 @@ class LastInFirstOut(FifoQueue):
         return after if isinstance(after, Inconsistent) else after[::-1]
 
 
+@dataclass(frozen=True)
+class ForgetsPuts(StringStore):
+    def may_answer(self, state: str, operation: Operation, before: Sequence[Operation]) -> bool:
+        return super().may_answer(state, operation, ())
+
+
+@dataclass(frozen=True)
+class Blind(StringStore):
+    """Sees no dead end."""
+
+    def may_answer(self, state: str, operation: Operation, before: Sequence[Operation]) -> bool:
+        return True
+
+
+STRINGS = StringStore()
+
+
+@dataclass(frozen=True)
+class ByTheOtherSearch:
+    """A StringStore that does not look ahead, so that all orders are kept at once."""
+
+    initial: str = ""
+
+    def partition(self, operation: Operation) -> Hashable:
+        return STRINGS.partition(operation)
+
+    def reads(self, operation: Operation) -> bool:
+        return STRINGS.reads(operation)
+
+    def step(self, state: str, operation: Operation) -> Any:
+        return STRINGS.step(state, operation)
+
+
 def without_pending(recorded: list[Operation]) -> list[Operation]:
     return [operation for operation in recorded if operation.completed]
 
@@ -211,6 +245,7 @@ def pending_must_happen(recorded: list[Operation]) -> list[Operation]:
         (Register(), StartsAtOne()),
         (StringStore(), OneForAll()),
         (StringStore(), PartsByOperation()),
+        (StringStore(), ForgetsPuts()),
         (FifoQueue(), LastInFirstOut()),
     ],
     ids=lambda model: type(model).__name__,
@@ -245,6 +280,66 @@ def test_an_order_that_the_model_refuses_is_never_shown(monkeypatch: pytest.Monk
     monkeypatch.setattr(any_model, "find_order", lambda *_: Explained([1, 0]))
     with pytest.raises(InternalError, match="is not possible in state None"):
         check_model(recorded, Register())
+
+
+def test_both_searches_decide_alike_and_name_the_same_return() -> None:
+    rng = random.Random(7)
+    linearizable = 0
+    for _ in range(400):
+        recorded = history(StringStore(), rng, 12)
+        recorded = [o if o.error is None else replace(o, error=None, return_=None) for o in recorded]
+        answer, other = check_model(recorded, StringStore()), check_model(recorded, ByTheOtherSearch())
+        assert type(answer) is type(other)
+        linearizable += isinstance(answer, Linearizable)
+        if isinstance(answer, Violation) and isinstance(other, Violation):
+            assert first_return(answer) == first_return(other)
+    assert 50 < linearizable < 375
+
+
+def first_return(violation: Violation) -> str:
+    (found,) = re.findall(r" at \d+\.\.(\d+)", violation.explanation)
+    return str(found)
+
+
+def clients(count: int, size: int, keys: int, wrong: bool) -> list[Operation]:
+    """What `count` clients that never rest see of a right StringStore; perhaps one late `get` is wrong."""
+    rng, now = random.Random(count), iter(range(10**9))
+    store: dict[str, str] = {}
+    moments: list[tuple[float, int, int]] = [(rng.random(), client, 0) for client in range(count)]
+    running: dict[int, Operation] = {}
+    recorded: list[Operation] = []
+    heapify(moments)
+    while len(recorded) < size:
+        time, client, stage = heappop(moments)
+        if stage == 0:
+            key, value = str(rng.randrange(keys)), f"x {client} {len(recorded)} y"
+            op = rng.choices(["get", "append", "put"], [10, 9, 1])[0]
+            running[client] = Operation(
+                client, op, key, () if op == "get" else (value,), None, next(now), None
+            )
+        elif stage == 1:
+            call = running[client]
+            if call.op == "get":
+                running[client] = replace(call, result=store.get(call.key, ""))
+            else:
+                before = store.get(call.key, "") if call.op == "append" else ""
+                store[call.key] = before + call.args[0]
+        else:
+            recorded.append(replace(running[client], return_=next(now)))
+        heappush(moments, (time + rng.expovariate(1), client, (stage + 1) % 3))
+    if wrong:
+        place = next(p for p in range(size * 3 // 4, size) if recorded[p].op == "get" and recorded[p].result)
+        recorded[place] = replace(recorded[place], result=recorded[place].result[:-1] + "z")
+    done = {(operation.client, operation.call) for operation in recorded}
+    return recorded + [replace(o, result=None) for o in running.values() if (o.client, o.call) not in done]
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_strings_that_many_clients_append_to_are_decided_in_seconds(wrong: bool) -> None:
+    start = perf_counter()
+    answer = check_model(clients(50, 2000, 10, wrong), StringStore(), limit_seconds=60)
+    assert isinstance(answer, Violation if wrong else Linearizable)
+    assert perf_counter() - start < 30
 
 
 # -- what an answer says
@@ -309,14 +404,14 @@ def hard(key: str, size: int = 12) -> list[Operation]:
 
 
 def test_a_bound_that_runs_out_is_unknown_and_hides_no_violation() -> None:
-    answer = check_model(hard("a"), StringStore(), max_configurations=1000)
+    answer = check_model(hard("a"), Blind(), max_configurations=1000)
     assert answer == Unknown("the bound of 1000 configurations ran out on 'a'")
     start = perf_counter()
-    answer = check_model(hard("a"), StringStore(), limit_seconds=0.2)
+    answer = check_model(hard("a"), Blind(), limit_seconds=0.2)
     assert answer == Unknown("the time limit ran out on 'a'")
     assert perf_counter() - start < 2
     wrong = operation("get", (), "x", 0, 1, "b")
-    assert isinstance(check_model([*hard("a"), wrong], StringStore(), max_configurations=1000), Violation)
+    assert isinstance(check_model([*hard("a"), wrong], Blind(), max_configurations=1000), Violation)
 
 
 @pytest.mark.parametrize("bounds", [{"max_configurations": 0}, {"limit_seconds": 0}, {"limit_seconds": -1}])
