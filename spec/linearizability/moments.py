@@ -129,6 +129,9 @@ class _Walk:
         self._shared: dict[int, Action[MapEffect]] = {}
         self._parts = {place: dict(action.effect.parts) for place, action in events.shared.items()}
         self._counted = _counted(events, keys)
+        self._touched = {
+            place: frozenset(self._counted.get(place, parts)) for place, parts in self._parts.items()
+        }
         self._total: Counter[int] = Counter()
         for place, counted in self._counted.items():
             self._total[events.actions[place].source] += len(counted)
@@ -158,7 +161,7 @@ class _Walk:
         if returns and self._shared:
             settled = [branch for branch in self._branches if key.settled(place, branch.frontiers[on])]
             open_ = [branch for branch in self._branches if not key.settled(place, branch.frontiers[on])]
-            self._branches = settled + self._with_moments(open_)
+            self._branches = settled + self._with_moments(open_, self._bound_to([], frozenset({on})))
         frontiers = {branch.frontiers[on] for branch in self._branches}
         moved = key.return_(place, frontiers) if returns else key.call(place, action, frontiers)
         self._busy[on] += -1 if returns else 1
@@ -172,14 +175,30 @@ class _Walk:
         optional = self._shared[place].optional
         done = [branch for branch in self._branches if place in branch.applied]
         waiting = [branch for branch in self._branches if place not in branch.applied]
-        reached = [branch for branch in self._with_moments(waiting, place) if place in branch.applied]
+        tried = self._with_moments(waiting, self._bound_to([place], self._touched[place]), place)
+        reached = [branch for branch in tried if place in branch.applied]
         self._branches = done + reached + (waiting if optional else [])
         del self._shared[place]
         for branch in self._branches:
             branch.applied -= {place}
 
-    def _with_moments(self, branches: list[_Branch], goal: int | None = None) -> list[_Branch]:
-        """The branches and all that arise when running shared actions take effect now, up to the goal if any."""
+    def _bound_to(self, bound: list[int], keys: frozenset[int]) -> list[int]:
+        """Those shared actions, and the running ones that touch these keys or keys that another of them touches.
+
+        All others can wait: they commute with what happens to these keys.
+        """
+        while len(bound) < len(self._shared):
+            new = [p for p in self._shared if p not in bound and not self._touched[p].isdisjoint(keys)]
+            if not new:
+                break
+            bound = bound + new
+            keys = keys.union(*(self._touched[place] for place in new))
+        return bound
+
+    def _with_moments(
+        self, branches: list[_Branch], bound: Sequence[int], goal: int | None = None
+    ) -> list[_Branch]:
+        """The branches and all that arise when those shared actions take effect now, up to the goal if any."""
         found: list[_Branch] = []
         open_ = branches
         while open_:
@@ -188,7 +207,7 @@ class _Walk:
                 if goal in branch.applied:
                     found.append(branch)
                     continue
-                children = list(self._children(branch))
+                children = list(self._children(branch, bound))
                 free = next(
                     (child for place, child in children if self._costs_nothing(place, branch, child)), None
                 )
@@ -200,11 +219,11 @@ class _Walk:
             open_ = _distinct(arisen)
         return _distinct(found)
 
-    def _children(self, branch: _Branch) -> Iterator[tuple[int, _Branch]]:
-        """What a branch becomes when one running shared action more, in that place, takes effect."""
-        for place, action in self._shared.items():
+    def _children(self, branch: _Branch, bound: Sequence[int]) -> Iterator[tuple[int, _Branch]]:
+        """What a branch becomes when one more of those actions, the one in that place, takes effect."""
+        for place in bound:
             if place not in branch.applied:
-                counts = action.effect.length
+                counts = self._shared[place].effect.length
                 found = self._counting(branch, place, counts) if counts else self._acting(branch, place)
                 for child in found:
                     self._budget.create(1)
