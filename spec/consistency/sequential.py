@@ -169,6 +169,7 @@ def _order(clients: list[list[_Step]], keys: int, budget: Budget) -> list[_Step]
     """An order of the steps that keeps that of each client, None if there is none. Raises OutOfBounds."""
     start = _taken_at_once(clients, (0,) * len(clients), (MISSING,) * keys, None)
     open_, seen = [start], {start[:2]}
+    needed = [_needed(steps) for steps in clients]
     while open_:
         places, state, link = open_.pop()
         heads = [
@@ -177,7 +178,7 @@ def _order(clients: list[list[_Step]], keys: int, budget: Budget) -> list[_Step]
             if place < len(steps)
         ]
         budget.work(4 * len(heads) + keys)
-        if _only_optional_left(clients, places):
+        if all(place >= least for place, least in zip(places, needed, strict=True)):
             return _unlinked(link)
         # The earliest call goes on top: most histories have an order that is close to that of time.
         for at, step in sorted(heads, key=lambda head: head[1].shown.call, reverse=True):
@@ -194,8 +195,9 @@ def _order(clients: list[list[_Step]], keys: int, budget: Budget) -> list[_Step]
     return None
 
 
-def _only_optional_left(clients: list[list[_Step]], places: tuple[int, ...]) -> bool:
-    return all(step.optional for steps, place in zip(clients, places, strict=True) for step in steps[place:])
+def _needed(steps: Sequence[_Step]) -> int:
+    """How many steps of a client lie up to the last that must have happened."""
+    return max((place for place, step in enumerate(steps, 1) if not step.optional), default=0)
 
 
 def _taken_at_once(
