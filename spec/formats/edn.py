@@ -122,13 +122,16 @@ class _Open:
 
 
 _TOKEN = re.compile(
-    r"""(?P<space>(?:[\s,]|;[^\n]*)+)
-    |(?P<string>")
+    r"""(?:[\s,]++|;[^\n]*+)*+
+    (?:(?P<string>")
     |(?P<open>\#?\{|[\[(])
     |(?P<close>[\])}])
     |(?P<discard>\#_)
     |(?P<character>\\(?:[^\s,;"\[\](){}\\]+|\S))
-    |(?P<atom>[^\s,;"\[\](){}\\]+)""",
+    |(?P<keyword>:[^\s,;"\[\](){}\\]*)
+    |(?P<atom>[^\s,;"\[\](){}\\]+)
+    |(?P<lone>\\)
+    |(?P<end>\Z))""",
     re.VERBOSE,
 )
 _REST_OF_STRING = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
@@ -146,6 +149,8 @@ _CHARACTERS = {
     "backspace": "\b",
     "formfeed": "\f",
 }
+_KEPT_KEYWORDS = 1000
+"""Of the keywords of a file: a history has a dozen that come again and again."""
 _CLOSES = {"[": "]", "(": ")", "{": "}", "#{": "}"}
 
 
@@ -156,6 +161,7 @@ class _Reader:
         self._name = name
         self._open: list[_Open] = []
         self._string: list[str] = []  # "" and the lines so far, while inside a string
+        self._keywords: dict[str, Keyword] = {}
         self._string_at = (1, 0)
         self._started = (1, 1)
         self.number = 1
@@ -169,27 +175,30 @@ class _Reader:
         if self._string:
             return self._read_string(text, column)
         found = _TOKEN.match(text, column)
-        if found is None:
-            raise self.error("a lone backslash", column)
-        token = found[0]
-        match found.lastgroup:
-            case "space":
-                return found.end()
-            case "close":
-                self._close(token, column)
-                return found.end()
+        assert found is not None
+        kind = found.lastgroup or ""
+        token, column = found[kind], found.start(kind)
+        if kind == "end":
+            return found.end()
+        if kind == "close":
+            self._close(token, column)
+            return found.end()
         if self._top_level():
             self._started = (self.number, column + 1)
-        match found.lastgroup:
+        match kind:
+            case "keyword":
+                self._complete(self._keyword(token, column))
+            case "atom":
+                self._atom(token, column)
             case "string":
                 self._string = [""]
                 self._string_at = (self.number, column)
-            case "open" | "discard":
-                self._push(token, column)
             case "character":
-                self._complete(Character(self._character(token[1:], column)), column)
+                self._complete(Character(self._character(token[1:], column)))
+            case "lone":
+                raise self.error("a lone backslash", column)
             case _:
-                self._atom(token, column)
+                self._push(token, column)
         return found.end()
 
     def finish(self) -> None:
@@ -217,7 +226,7 @@ class _Reader:
         self._open.pop()
         if not self._open and top.text in ("[", "("):
             return
-        self._complete(self._collection(top), column)
+        self._complete(self._collection(top))
 
     def _collection(self, closed: _Open) -> Any:
         match closed.text:
@@ -238,7 +247,7 @@ class _Reader:
             raise self.error("a map has the same key twice", closed.column, closed.line)
         return dict(zip(keys, closed.parts[1::2], strict=True))
 
-    def _complete(self, value: Any, column: int) -> None:
+    def _complete(self, value: Any) -> None:
         """Hand a value to what it is part of."""
         while self._open and self._open[-1].text.startswith("#") and self._open[-1].text != "#{":
             waiting = self._open.pop()
@@ -252,26 +261,32 @@ class _Reader:
 
     def _atom(self, token: str, column: int) -> None:
         if token in _CONSTANTS:
-            self._complete(_CONSTANTS[token], column)
+            self._complete(_CONSTANTS[token])
         elif token[0] == "#":
             if not token[1:2].isalpha() or not _NAME.fullmatch(token[1:]):
                 raise self.error(f"{_shown(token)} is no tag", column)
             self._push(token, column)
-        elif token[0] == ":":
-            if not _NAME.fullmatch(token[1:]) and not token[1:].isdigit():
-                raise self.error(f"{_shown(token)} is no keyword", column)
-            self._complete(Keyword(token[1:]), column)
         elif number := _number(token):
             if len(token) > MAX_DIGITS:
                 raise self.error(f"a number of more than {MAX_DIGITS} digits", column)
             try:
-                self._complete(number(), column)
+                self._complete(number())
             except ArithmeticError:
                 raise self.error(f"{_shown(token)} is out of range", column) from None
         elif _NAME.fullmatch(token):
-            self._complete(Symbol(token), column)
+            self._complete(Symbol(token))
         else:
             raise self.error(f"{_shown(token)} is no value", column)
+
+    def _keyword(self, token: str, column: int) -> Keyword:
+        known = self._keywords.get(token)
+        if known is None:
+            if not _NAME.fullmatch(token[1:]) and not token[1:].isdigit():
+                raise self.error(f"{_shown(token)} is no keyword", column)
+            known = Keyword(token[1:])
+            if len(self._keywords) < _KEPT_KEYWORDS:
+                self._keywords[token] = known
+        return known
 
     def _character(self, named: str, column: int) -> str:
         if len(named) == 1:
@@ -289,7 +304,7 @@ class _Reader:
         self._string.append(text[column:end])
         if found is not None:
             raw, self._string = "".join(self._string)[:-1], []
-            self._complete(self._whole(_ESCAPE.sub(lambda e: self._escaped(e, column), raw), column), column)
+            self._complete(self._whole(_ESCAPE.sub(lambda e: self._escaped(e, column), raw), column))
         return end
 
     def _escaped(self, escape: re.Match[str], column: int) -> str:
