@@ -1,0 +1,320 @@
+"""The online checker against brute force, event by event; its memory; mutants of it that this catches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
+from math import inf
+from random import Random
+from typing import Any
+
+import pytest
+from histories import random_history
+from oracle import linearizable
+
+from mapproof.spec.claims import Claims, Contract
+from mapproof.spec.evidence import Verdict
+from mapproof.spec.history import Operation
+from mapproof.spec.linearizability import Unknown, Violation, streaming, streaming_key
+from mapproof.spec.linearizability.budget import Budget
+from mapproof.spec.linearizability.core import violates
+from mapproof.spec.linearizability.effects import Values, effect_of
+from mapproof.spec.linearizability.groups import split
+from mapproof.spec.linearizability.search import PENDING
+from mapproof.spec.linearizability.streaming import LinearizableSoFar, OnlineChecker
+from mapproof.spec.model import Inconsistent
+from mapproof.spec.operations import Op
+
+FAR = 10**6
+
+
+def random_claims(random: Random) -> Claims:
+    by_key = (Contract.WEAK, Contract.PER_KEY)
+    return Claims(range=random.choice(by_key), clear=random.choice(by_key))
+
+
+def cases(seed: int, number: int, whole_map: bool) -> Iterator[tuple[list[Operation], Claims]]:
+    random = Random(seed)
+    for _ in range(number):
+        history = random_history(random, whole_map=whole_map)
+        yield history, random_claims(random) if whole_map else Claims()
+
+
+def told(history: list[Operation], claims: Claims) -> str:
+    lines = [f"{op.call}..{op.return_} client {op.client} {op}" for op in history]
+    return "\n".join([str(claims), *lines])
+
+
+Event = tuple[int, bool, int]
+"""Time, whether it is a return, and which operation's."""
+
+
+def events_of(history: list[Operation]) -> list[Event]:
+    calls = [(op.call, False, place) for place, op in enumerate(history)]
+    return sorted(
+        [*calls, *((op.return_, True, p) for p, op in enumerate(history) if op.return_ is not None)]
+    )
+
+
+def cut(history: list[Operation], events: list[Event]) -> list[Operation]:
+    """What a recorder knows after the events: what runs is pending."""
+    called = [place for _, is_return, place in events if not is_return]
+    returned = {place for _, is_return, place in events if is_return}
+    return [
+        history[place]
+        if place in returned
+        else replace(history[place], result=None, error=None, return_=None)
+        for place in called
+    ]
+
+
+def play(checker: OnlineChecker, history: list[Operation], events: list[Event]) -> Event | None:
+    """The event at which the checker reports a violation. Each operation has a client of its own."""
+    for event in events:
+        time, is_return, place = event
+        op = history[place]
+        if not is_return:
+            checker.called(place, op.op, op.key, op.args, time)
+        elif (
+            checker.raised(place, op.error, time) if op.error else checker.returned(place, op.result, time)
+        ) is not None:
+            return event
+    return None
+
+
+def wrong_by_events(history: list[Operation], claims: Claims) -> str | None:
+    """How the answers to the events differ from the truth."""
+    events = events_of(history)
+    checker = OnlineChecker(claims)
+    reported = play(checker, history, events)
+    answer = checker.finish()
+    if reported is None:
+        return wrong_at_the_end(answer, history, claims)
+    upto = events[: events.index(reported) + 1]
+    if linearizable(cut(history, upto), claims):
+        return f"false alarm at {reported}"
+    if answer.verdict is not Verdict.VIOLATION:
+        return "a violation was forgotten"
+    if claims.range is Contract.WEAK and any(op.op is Op.RANGE for op in history):
+        return None
+    return None if linearizable(cut(history, upto[:-1]), claims) else f"too late at {reported}"
+
+
+def wrong_at_the_end(answer: Any, history: list[Operation], claims: Claims) -> str | None:
+    if isinstance(answer, Unknown):
+        keyed = all(op.key is not None for op in history)
+        return f"no verdict: {answer.reason}" if keyed else None
+    right = Verdict.LINEARIZABLE if linearizable(history, claims) else Verdict.VIOLATION
+    return None if answer.verdict is right else f"{answer.verdict} in the end"
+
+
+def explained_before(history: list[Operation], time: int, claims: Claims) -> bool:
+    """Whether what was called by then has an explanation, if what runs need not happen, and answers as it does."""
+    done = [op for op in history if op.return_ is not None and op.return_ < time]
+    runs = [replace(op, return_=FAR) for op in history if op not in done and op.completed]
+    others = [replace(op, return_=None, error=None) for op in history if op not in done and not op.completed]
+    return any(
+        linearizable([*done, *others, *chosen], claims)
+        for size in range(len(runs) + 1)
+        for chosen in combinations(runs, size)
+    )
+
+
+def wrong_by_operations(history: list[Operation], claims: Claims) -> str | None:
+    checker = OnlineChecker(claims)
+    for place, op in enumerate(history):
+        if checker.feed(op) is None:
+            continue
+        if linearizable(history, claims):
+            return f"false alarm before {op}"
+        if any(op.key is None for op in history):
+            return None
+        if explained_before(history[:place], op.call, claims):
+            return f"too early: before {op}"
+        if not explained_before(history[: place - 1], history[place - 1].call, claims):
+            return f"too late: before {op}"
+        return None
+    return wrong_at_the_end(checker.finish(), history, claims)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_keyed_events(seed: int) -> None:
+    for history, claims in cases(seed, 1_500, False):
+        assert wrong_by_events(history, claims) is None, told(history, claims)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_keyed_operations(seed: int) -> None:
+    for history, claims in cases(10 + seed, 1_500, False):
+        assert wrong_by_operations(history, claims) is None, told(history, claims)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whole_map_events(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "_MOST_MISSING", seed)
+    for history, claims in cases(20 + seed, 1_000, True):
+        assert wrong_by_events(history, claims) is None, told(history, claims)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whole_map_operations(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "_MOST_MISSING", seed)
+    for history, claims in cases(30 + seed, 1_000, True):
+        assert wrong_by_operations(history, claims) is None, told(history, claims)
+
+
+def verdicts(seed: int, whole_map: bool) -> list[Verdict]:
+    found = []
+    for history, claims in cases(seed, 1_000, whole_map):
+        checker = OnlineChecker(claims)
+        for op in history:
+            checker.feed(op)
+        found.append(checker.finish().verdict)
+    return found
+
+
+def test_verdicts_are_of_all_sorts_and_seldom_open() -> None:
+    keyed, whole_map = verdicts(40, False), verdicts(41, True)
+    assert Verdict.UNKNOWN not in keyed
+    assert 0.02 > whole_map.count(Verdict.UNKNOWN) / len(whole_map) > 0
+    for found in (keyed, whole_map):
+        assert found.count(Verdict.VIOLATION) > 150
+        assert found.count(Verdict.LINEARIZABLE) > 400
+
+
+def stays_a_violation(history: list[Operation], answer: Violation) -> bool:
+    """Whether the core has no explanation with all the rest forgotten."""
+    if len(answer.core) == 1 and isinstance(effect_of(answer.core[0], Values()), Inconsistent):
+        return True
+    possible = [op for op in history if not isinstance(effect_of(op, Values()), Inconsistent)]
+    kept = {place for place, op in enumerate(possible) if any(op is other for other in answer.core)}
+    groups = split(possible, Claims(), Budget(10**9, inf))
+    assert isinstance(groups, list)
+    group = next(group for group in groups if group.key == answer.key)
+    return violates(group, group.actions, kept, PENDING, Budget(10**9, inf))
+
+
+@pytest.mark.parametrize("remembered", [0, 1, 2, 3, 64])
+def test_a_core_is_a_violation_whatever_was_forgotten(
+    remembered: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held against the whole history: the core is a violation with all the rest forgotten."""
+    if remembered < 64:
+        monkeypatch.setattr(streaming, "_MOST_MISSING", 0)
+    proper = by_states = 0
+    for history, claims in cases(50 + remembered, 1_500, False):
+        checker = OnlineChecker(claims, remembered=remembered)
+        taken = [op for op in history if checker.feed(op) is None]
+        answer = checker.finish()
+        if not isinstance(answer, Violation):
+            continue
+        assert all(op in history for op in answer.core)
+        assert [op.call for op in answer.core] == sorted(op.call for op in answer.core)
+        if "no longer in memory" in answer.explanation:
+            by_states += 1
+            continue
+        proper += 1
+        assert not linearizable(answer.core), told(history, claims)
+        assert stays_a_violation(taken, answer), told(history, claims)
+    assert proper > 50
+    assert (by_states == 0) == (remembered == 64)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3])
+def test_an_operation_that_outlasts_the_limit_is_let_go(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never a false alarm, never LINEARIZABLE for a violation, and seldom no answer."""
+    monkeypatch.setattr(streaming_key, "MOST_WAITING", limit)
+    answers = []
+    for history, claims in cases(60, 1_500, False):
+        events = events_of(history)
+        checker = OnlineChecker(claims)
+        reported = play(checker, history, events)
+        answer = checker.finish()
+        answers.append(answer.verdict)
+        if reported is not None:
+            assert not linearizable(cut(history, events[: events.index(reported) + 1]))
+        elif not isinstance(answer, Unknown):
+            assert wrong_at_the_end(answer, history, claims) is None
+        else:
+            assert answer.reason.endswith("cannot be judged in bounded memory")
+    assert 0 < answers.count(Verdict.UNKNOWN) < 1_450 - 300 * limit
+
+
+def sizes(checker: OnlineChecker) -> tuple[int, ...]:
+    """How much the checker holds: of everything that could grow."""
+    keys = list(checker._keys.values())
+    return (
+        len(keys),
+        len(checker._missing),
+        len(checker._returns),
+        len(checker._wides),
+        max((len(key.values) for key in keys), default=0),
+        max((len(key.values._values) for key in keys), default=0),
+        max((len(key.tail) for key in keys), default=0),
+        max((len(key.running) for key in keys), default=0),
+        max((len(key._events) + len(key._waiting) + len(key._let_go) for key in keys), default=0),
+        max((0 if (found := key._register._search) is None else found.configurations() for key in keys), default=0),
+        max((0 if (found := key._register._search) is None else found._next_bit.bit_length() for key in keys), default=0),
+    )  # fmt: skip
+
+
+def busy(random: Random, operations: int) -> Iterator[Operation]:
+    """Eight clients that store, load and delete new values under ever new keys, a few keys at a time."""
+    for number in range(operations):
+        key, time = f"{number // 100}-{random.randrange(4)}", 10 * number + number // 100 * 200
+        op = random.choice((Op.STORE, Op.STORE, Op.DELETE, Op.COMPARE_AND_SWAP))
+        given = {Op.STORE: (number,), Op.DELETE: (), Op.COMPARE_AND_SWAP: (-1, number)}[op]
+        result = False if op is Op.COMPARE_AND_SWAP else None
+        yield Operation(number % 8, op, key, given, result, time, time + random.randrange(1, 60))
+        if number % 100 == 99:
+            for part in range(4):
+                yield Operation(8, Op.DELETE, f"{number // 100}-{part}", (), None, time + 100, time + 110)
+
+
+def largest(operations: int, *first: Operation) -> list[int]:
+    checker = OnlineChecker()
+    for operation in first:
+        checker.feed(operation)
+    found = [0] * 11
+    for number, operation in enumerate(busy(Random(1), operations)):
+        assert checker.feed(operation) is None
+        if number % 17 == 0:
+            found = list(map(max, found, sizes(checker)))
+    assert isinstance(checker.finish(), LinearizableSoFar)
+    return found
+
+
+def test_memory_does_not_grow_with_the_history() -> None:
+    """Five times as many operations, values and keys: the same memory."""
+    short, long = largest(10_000), largest(50_000)
+    assert all(more <= 1.3 * less + 3 for less, more in zip(short, long, strict=True)), (short, long)
+    assert max(long) < 300
+
+
+def test_memory_does_not_grow_beside_an_operation_that_never_returns() -> None:
+    pending = Operation(99, Op.STORE, "a", (-5,), None, -1, None)
+    checker = OnlineChecker()
+    checker.feed(pending)
+    found = []
+    for number in range(20_000):
+        operation = Operation(0, Op.SWAP, "a", (number,), (number - 1, True), 3 * number, 3 * number + 1)
+        if number == 0:
+            operation = replace(operation, result=(None, False))
+        assert checker.feed(operation) is None
+        found.append(sizes(checker))
+    assert max(map(max, found)) <= 2 * 64 + 2
+    assert checker.feed(Operation(1, Op.LOAD, "a", (), (-5, True), 70_000, 70_001)) is None
+    assert isinstance(checker.finish(), LinearizableSoFar)
+
+
+def test_memory_does_not_grow_beside_an_answer_that_does_not_come() -> None:
+    checker = OnlineChecker()
+    checker.called(99, Op.LOAD, "a", (), -1)
+    for number in range(2_000):
+        checker.called(1, Op.STORE, "a", (number,), 2 * number)
+        assert checker.returned(1, None, 2 * number + 1) is None
+    assert max(sizes(checker)) <= streaming_key.MOST_WAITING + 3
+    assert isinstance(checker.finish(), LinearizableSoFar)
+    assert checker.returned(99, (-7, True), 5_000) is None
+    assert checker.finish() == Unknown("1 answers cannot be judged in bounded memory")
