@@ -35,20 +35,34 @@ seed_option = click.option(
 )
 
 
+class Words(click.ParamType[tuple[str, ...]]):
+    """A comma-separated list of some words."""
+
+    name = "list"
+
+    def __init__(self, *allowed: str) -> None:
+        self._allowed = allowed
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        words = tuple(word.strip() for word in value.split(","))
+        for word in words:
+            if word not in self._allowed:
+                self.fail(f"{word!r} is none of {', '.join(self._allowed)}", param, ctx)
+        return words
+
+
 class Operations(click.ParamType[tuple[Op, ...]]):
     """A comma-separated list of operations, out of `allowed`."""
 
     name = "list"
 
     def __init__(self, allowed: Sequence[Op]) -> None:
-        self._allowed = allowed
+        self._words = Words(*allowed)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Op, ...]:
-        names = [name.strip() for name in value.split(",")]
-        for name in names:
-            if name not in self._allowed:
-                self.fail(f"{name!r} is none of {', '.join(self._allowed)}", param, ctx)
-        return tuple(map(Op, names))
+        return tuple(map(Op, self._words.convert(value, param, ctx)))
 
 
 class Seconds(click.FloatRange):
@@ -178,22 +192,56 @@ def check(
 
 
 @main.command(epilog=EXITS)
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False, readable=True))
+@click.argument(
+    "file", type=click.Path(path_type=Path, exists=True, dir_okay=False, readable=True, allow_dash=True)
+)
+@click.option(
+    "--format", help="jsonl, parquet, jepsen, porcupine-kv or porcupine-etcd; found out if not said."
+)
+@click.option("--model", metavar="PKG.MOD:ATTR", help="A model of another object than a map.")
 @click.option(
     "--atomic", type=Operations(WHOLE_MAP), help="Operations claimed to be atomic: range,len,clear."
 )
+@click.option("--also", type=Words("regular", "sequential", "staleness"), help="Ask beside: regular,...")
 @click.option("--limit", type=Seconds(), help="Seconds, then UNKNOWN.")
+@click.option("--memory", type=click.FloatRange(min=1), metavar="MB", help="Megabytes, then UNKNOWN.")
+@click.option(
+    "--reorder",
+    type=click.IntRange(min=0),
+    default=0,
+    help="On standard input: how many lines to hold back to sort them by call.",
+)
 @json_option
-def history(file: Path, atomic: tuple[Op, ...] | None, limit: float | None, json_file: Path | None) -> None:
-    """Decide whether the recorded history FILE (JSONL) is linearizable."""
-    from mapproof.judge import judge_file
-    from mapproof.spec.history import HistoryError
+def history(
+    file: Path,
+    format: str | None,
+    model: str | None,
+    atomic: tuple[Op, ...] | None,
+    also: tuple[str, ...] | None,
+    limit: float | None,
+    memory: float | None,
+    reorder: int,
+    json_file: Path | None,
+) -> None:
+    """Decide whether the recorded history FILE is linearizable.
 
+    FILE is JSONL (docs/history-format.md), or of another format that is known. A - reads JSONL in the order of
+    calls from standard input, and stops at the first operation that makes a violation certain.
+    """
+    from mapproof.judge import Question, judge_file, judge_standard_input
+    from mapproof.loading import LoadingError, load_model
+    from mapproof.spec.claims import Claims
+    from mapproof.spec.history import HistoryError
+    from mapproof.spec.linearizability.any_model import ModelError
+
+    claims = Claims().with_atomic(frozenset(atomic or ()))
     try:
-        evidence = judge_file(file, atomic or (), limit)
-    except HistoryError as error:
+        judged_by = None if model is None else load_model(model)
+        question = Question(file, claims, format, judged_by, limit, memory, also or ())
+        found = [judge_standard_input(question, reorder)] if str(file) == "-" else judge_file(question)
+    except (HistoryError, LoadingError, ModelError) as error:
         raise BadInput(str(error)) from None
-    _finish([evidence], json_file, None)
+    _finish(found, json_file, None)
 
 
 @main.command(epilog=EXITS)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from mapproof.spec.model import Model
 from mapproof.stateful_tests.explorer.cooperative_threading import patched
 
 
@@ -32,6 +33,23 @@ def load_factory(target: str, args: str | None, kwargs: str | None) -> Callable[
     if args is None and kwargs is None:
         return made
     return functools.partial(made, *_json(args, list, "--args"), **_json(kwargs, dict, "--kwargs"))
+
+
+def load_model(target: str) -> Model[Any]:
+    """The model that `target` names: an instance, or a class or function that makes one. Raises LoadingError."""
+    module_name, colon, attribute = target.partition(":")
+    if not colon or not module_name or not attribute:
+        raise LoadingError(f"--model: {target!r} is not of the form pkg.mod:attr")
+    found = _attribute(_module(module_name, target), attribute, target)
+    if isinstance(found, type) or not hasattr(found, "step"):
+        try:
+            found = found()
+        except Exception as error:
+            raise LoadingError(f"--model: {target}: {type(error).__name__}: {error}") from error
+    if not hasattr(found, "step") or not hasattr(found, "initial"):
+        raise LoadingError(f"--model: {target} has no `initial` or no `step`, so it is no model")
+    model: Model[Any] = found
+    return model
 
 
 def _module(name: str, target: str) -> Any:

@@ -33,6 +33,9 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "INCONCLUSIVE"  # the check could not look
     LINEARIZABLE = "LINEARIZABLE"  # a history has a witness
     VIOLATION = "VIOLATION"  # a history has none
+    REGULAR = "REGULAR"  # each read answered a write that overlaps it, or one that was not overwritten before
+    SEQUENTIAL = "SEQUENTIAL"  # an order explains a history that keeps each client's own, if not the clock
+    MEASURED = "MEASURED"  # a figure, which is neither right nor wrong
     UNKNOWN = "UNKNOWN"  # the decision ran out of its bound
 
 
