@@ -66,12 +66,16 @@ def read_parquet(path: Path | str) -> Table:
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(COLUMNS)):
                 _take(batch, reading, name)
         except TooLarge as error:
-            raise HistoryError(str(error)) from None
+            raise HistoryError(_one_line(error)) from None
         except (arrow.ArrowException, OSError, UnicodeDecodeError, OverflowError, MemoryError) as error:
-            raise HistoryError(f"{name}: not a sound Parquet file: {' '.join(str(error).split())}") from None
+            raise HistoryError(f"{name}: not a sound Parquet file: {_one_line(error)}") from None
     if reading.taken != len(reading.rows.op):
         raise HistoryError(f"{name}: not a sound Parquet file: it holds fewer rows than it says")
     return reading.table()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _arrow() -> tuple[Any, Any, Any]:
@@ -139,7 +143,7 @@ def _as_text(column: Any, where: str, name: str) -> Any:
         text = column.cast(arrow.large_string())
         text.validate(full=True)
     except (arrow.ArrowException, UnicodeDecodeError) as error:
-        raise HistoryError(f"{where}: {name}: {' '.join(str(error).split())}") from None
+        raise HistoryError(f"{where}: {name}: {_one_line(error)}") from None
     return text
 
 

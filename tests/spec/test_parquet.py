@@ -135,6 +135,10 @@ def test_keys_may_be_whole_numbers_and_columns_dictionaries(tmp_path: Path) -> N
         ({"result": "true"}, "2: result: store answers null"),
         ({"result": 'null, "error": "x"'}, "2: result: not JSON: "),
         ({"return": 0}, "2: return: 0 is before the call at 1"),
+        (
+            {"error": "Odd\nError", "result": None, "call": FOREVER, "return": FOREVER},
+            "2: no column has a place for ",
+        ),
         ({"return": FOREVER}, "2: no column has a place for store('a', 1) -> None"),
         ({"call": 1, "client": 0}, None),
     ],
