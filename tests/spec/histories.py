@@ -40,7 +40,7 @@ def random_history(
         telling = [i for i, op in enumerate(operations) if op.completed and op.result is not None]
         for _ in range(random.choice((1, 2, 3))):
             place = random.choice(telling) if telling else random.randrange(len(operations))
-            operations[place] = _perturbed(random, operations[place])
+            operations[place] = with_another_answer(random, operations[place])
     return operations
 
 
@@ -97,7 +97,7 @@ def _run(random: Random, planned: list[Any]) -> list[Operation]:
     return sorted(done, key=lambda operation: operation.call)
 
 
-def _perturbed(random: Random, operation: Operation) -> Operation:
+def with_another_answer(random: Random, operation: Operation) -> Operation:
     if random.random() < 0.2 and operation.return_ is not None:
         shorter = random.randint(operation.call, operation.return_)
         return replace(operation, return_=shorter)

@@ -138,7 +138,7 @@ def test_a_range_that_meets_what_nobody_stored_or_a_key_twice(range_: Contract) 
     def after_a_store(result: Any) -> str:
         store = op(1, Op.STORE, 7, at=(0, 9))
         met = op(2, Op.RANGE, result=result, at=(1, 8))
-        answer = violation(store, met, op(1, Op.STORE, 9, at=(10, 11)), claims=Claims(range=range_))
+        answer = violation(store, met, op(1, Op.STORE, 9, at=(10, 11)), claims=Claims(range_, shard_of=str))
         assert answer.core == (met,)
         return answer.explanation.split(", but ")[1]
 
