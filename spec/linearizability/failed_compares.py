@@ -246,7 +246,7 @@ def _refuted(
             blame[1] = holder[value]
             blame[2] = finder[value]
             blame[3] = writer[value]
-            return NOT_LINEARIZABLE, 4
+            return NOT_LINEARIZABLE, 3 if holder[value] == writer[value] else 4
     return FAILED_COMPARE, 0
 
 

@@ -47,12 +47,12 @@ def random_history(
     """
     length = 1 + drawn(random, MOST_STEPS)
     width = 1 + length * drawn(random, 4)
-    longest = 1 + drawn(random, 3) * drawn(random, 8)
+    longest = 1 + drawn(random, 4) * drawn(random, 5)
     repeats = drawn(random, 6) == 0
     kinds = 3 if drawn(random, 3) == 0 else 8
     unanswered = drawn(random, 3) * drawn(random, 4)
-    noise = drawn(random, 3) * drawn(random, 4)
-    shortened = drawn(random, 3) * drawn(random, 4)
+    noise = drawn(random, 4) * drawn(random, 4)
+    shortened = drawn(random, 5) * drawn(random, 5)
     moment = filled(length, 0)
     for step in range(length):
         call[step] = drawn(random, width)
@@ -60,12 +60,16 @@ def random_history(
         moment[step] = 8 * call[step] + drawn(random, 8 * (return_[step] - call[step]) + 8)
     by_moment = ascending(moment, length)
     state = 0
+    stored = filled(length + 1, 0)
+    changes = 1
     for fresh in range(1, length + 1):
         step = by_moment[fresh - 1]
         wanted[step], unless[step], post[step], optional[step] = -1, -1, -1, 0
         kind = drawn(random, kinds)
         value = 1 + drawn(random, fresh) if repeats and drawn(random, 2) == 0 else fresh
-        found = state if drawn(random, 12) >= noise else drawn(random, length)
+        found = state
+        if drawn(random, 12) < noise:
+            found = drawn(random, length) if drawn(random, 8) == 0 else stored[drawn(random, changes)]
         if kind == 0:
             post[step] = value
         elif kind == 1:
@@ -99,6 +103,8 @@ def random_history(
                 return_[step] = FOREVER
         if happens and post[step] >= 0 and (wanted[step] < 0 or wanted[step] == state):
             state = post[step]
+            stored[changes] = state
+            changes += 1
     for step in range(length):
         if drawn(random, 16) < shortened and return_[step] != FOREVER:
             call[step] += drawn(random, return_[step] - call[step] + 1)
@@ -311,7 +317,7 @@ def test_agrees_with_every_set_of_steps() -> None:
         given = answer(history)
         assert not is_wrong(history, truth, given), history
         codes[given.code] += 1
-    assert codes[LINEARIZABLE] > 3000 and codes[NOT_LINEARIZABLE] > 500
+    assert codes[LINEARIZABLE] > 3000 and codes[NOT_LINEARIZABLE] > 300
     assert codes[REPEATED] + codes[FAILED_COMPARE] + codes[UNANSWERED_DELETE] < 300
 
 
@@ -322,7 +328,7 @@ def test_agrees_with_every_set_of_steps_in_machine_code() -> None:
     fast = compiled((*KERNELS, *slow))
     tally = numpy.zeros(9, numpy.int64)
     assert fast["compare_many"](31, 50_000, tally) == -1
-    assert tally[LINEARIZABLE] > 30_000 and tally[NOT_LINEARIZABLE] > 4_000
+    assert tally[LINEARIZABLE] > 30_000 and tally[NOT_LINEARIZABLE] > 3_000
 
     def array(column: list[int]) -> Any:
         return numpy.array(column, numpy.int64)
@@ -349,7 +355,7 @@ def test_blames_few_steps_that_mostly_have_no_order_themselves() -> None:
         part = sorted({*given.blame, *(i for i, may in enumerate(history.optional) if may)})
         blamed = Steps(*([column[i] for i in part] for column in history))
         cores += not explicable(len(part), *blamed, reached)
-    assert cores > 0.95 * refuted
+    assert cores > 0.9 * refuted
 
 
 def overlapping(random: Random, clients: int, length: int, compares: float = 0.0) -> Steps:
