@@ -241,7 +241,7 @@ class StreamKey:
     ) -> Step | Inconsistent:
         """The step of an operation on this key; Inconsistent if no state explains what it answered."""
         shown = shown or operation
-        effect = effect_of(shown, self.values)
+        effect = effect_of(shown, self.values if self.undecided is None else Values())
         return effect if isinstance(effect, Inconsistent) else Step(operation, shown, effect, repeatable)
 
     def called(self, ticket: int, step: Step, answered: bool = True) -> None:

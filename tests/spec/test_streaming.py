@@ -16,7 +16,7 @@ from oracle import linearizable
 from mapproof.spec.claims import Claims, Contract
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.history import Operation
-from mapproof.spec.linearizability import Unknown, Violation, streaming, streaming_key
+from mapproof.spec.linearizability import Unknown, Violation, streaming_key, streaming_map
 from mapproof.spec.linearizability.budget import Budget
 from mapproof.spec.linearizability.core import violates
 from mapproof.spec.linearizability.effects import Values, effect_of
@@ -152,14 +152,14 @@ def test_keyed_operations(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_whole_map_events(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "_MOST_MISSING", seed)
+    monkeypatch.setattr(streaming_map, "MOST_MISSING", seed)
     for history, claims in cases(20 + seed, 1_000, True):
         assert wrong_by_events(history, claims) is None, told(history, claims)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_whole_map_operations(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "_MOST_MISSING", seed)
+    monkeypatch.setattr(streaming_map, "MOST_MISSING", seed)
     for history, claims in cases(30 + seed, 1_000, True):
         assert wrong_by_operations(history, claims) is None, told(history, claims)
 
@@ -201,7 +201,7 @@ def test_a_core_is_a_violation_whatever_was_forgotten(
 ) -> None:
     """Held against the whole history: the core is a violation with all the rest forgotten."""
     if remembered < 64:
-        monkeypatch.setattr(streaming, "_MOST_MISSING", 0)
+        monkeypatch.setattr(streaming_map, "MOST_MISSING", 0)
     proper = by_states = 0
     for history, claims in cases(50 + remembered, 1_500, False):
         checker = OnlineChecker(claims, remembered=remembered)
@@ -243,12 +243,12 @@ def test_an_operation_that_outlasts_the_limit_is_let_go(limit: int, monkeypatch:
 
 def sizes(checker: OnlineChecker) -> tuple[int, ...]:
     """How much the checker holds: of everything that could grow."""
-    keys = list(checker._keys.values())
+    keys = list(checker._map._keys.values())
     return (
         len(keys),
-        len(checker._missing),
+        len(checker._map._missing),
         len(checker._returns),
-        len(checker._wides),
+        len(checker._map._wides),
         max((len(key.values) for key in keys), default=0),
         max((len(key.values._values) for key in keys), default=0),
         max((len(key.tail) for key in keys), default=0),
