@@ -62,7 +62,7 @@ def arrange(
     """
     by_due = ascending(due, blocks)
     done = filled(blocks, 0)
-    waiting = filled(blocks, 0)
+    waiting = filled(blocks, 0)  # OVERWRITEs while the key is missing, ABSENCEs while it holds a value
     deletes = filled(blocks, 0)
     inserts = filled(blocks, 0)
     waits = 0
@@ -79,7 +79,7 @@ def arrange(
         if done[first]:
             continue
         limit = due[first]
-        if limit == FOREVER:
+        if limit == FOREVER:  # only deletes that never had to happen are left
             break
         while admitted < steps and call[admitted] <= limit:
             block = ends_at[admitted]
@@ -108,7 +108,7 @@ def arrange(
                     look += 1
                 if look < blocks and due[by_due[look]] < last_call:
                     forced = by_due[look]
-                    if call[latest[forced]] > limit:
+                    if call[latest[forced]] > limit:  # each of the two must come before the other
                         if certain[latest[forced]] != 0:
                             return NOT_LINEARIZABLE, placed, forced, first
                         done[forced] = 1
