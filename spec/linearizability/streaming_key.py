@@ -180,7 +180,10 @@ class _Register:
         return self._states if self._search is None else self._search.states()
 
     def used(self) -> set[int]:
-        return self._states if self._search is None else self._search.used()
+        """The numbers of the values that are spoken of."""
+        if self._search is not None:
+            return self._search.used()
+        return self._states if self._alone is None else self._states.union(self._alone[1].effect)
 
     @property
     def missing(self) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 from math import inf
 from random import Random
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,13 +19,21 @@ from oracle import linearizable
 from mapproof.spec.claims import Claims, Contract
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.history import Operation
-from mapproof.spec.linearizability import Unknown, Violation, streaming_key, streaming_map
+from mapproof.spec.linearizability import (
+    Unknown,
+    Violation,
+    streaming,
+    streaming_core,
+    streaming_key,
+    streaming_map,
+    streaming_wide,
+)
 from mapproof.spec.linearizability.budget import Budget
 from mapproof.spec.linearizability.core import violates
 from mapproof.spec.linearizability.effects import Values, effect_of
 from mapproof.spec.linearizability.groups import split
 from mapproof.spec.linearizability.search import PENDING
-from mapproof.spec.linearizability.streaming import LinearizableSoFar, OnlineChecker
+from mapproof.spec.linearizability.streaming import LinearizableSoFar
 from mapproof.spec.model import Inconsistent
 from mapproof.spec.operations import Op
 
@@ -69,7 +80,7 @@ def cut(history: list[Operation], events: list[Event]) -> list[Operation]:
     ]
 
 
-def play(checker: OnlineChecker, history: list[Operation], events: list[Event]) -> Event | None:
+def play(checker: streaming.OnlineChecker, history: list[Operation], events: list[Event]) -> Event | None:
     """The event at which the checker reports a violation. Each operation has a client of its own."""
     for event in events:
         time, is_return, place = event
@@ -86,7 +97,7 @@ def play(checker: OnlineChecker, history: list[Operation], events: list[Event]) 
 def wrong_by_events(history: list[Operation], claims: Claims) -> str | None:
     """How the answers to the events differ from the truth."""
     events = events_of(history)
-    checker = OnlineChecker(claims)
+    checker = streaming.OnlineChecker(claims)
     reported = play(checker, history, events)
     answer = checker.finish()
     if reported is None:
@@ -122,7 +133,7 @@ def explained_before(history: list[Operation], time: int, claims: Claims) -> boo
 
 
 def wrong_by_operations(history: list[Operation], claims: Claims) -> str | None:
-    checker = OnlineChecker(claims)
+    checker = streaming.OnlineChecker(claims)
     for place, op in enumerate(history):
         if checker.feed(op) is None:
             continue
@@ -167,7 +178,7 @@ def test_whole_map_operations(seed: int, monkeypatch: pytest.MonkeyPatch) -> Non
 def verdicts(seed: int, whole_map: bool) -> list[Verdict]:
     found = []
     for history, claims in cases(seed, 1_000, whole_map):
-        checker = OnlineChecker(claims)
+        checker = streaming.OnlineChecker(claims)
         for op in history:
             checker.feed(op)
         found.append(checker.finish().verdict)
@@ -195,6 +206,19 @@ def stays_a_violation(history: list[Operation], answer: Violation) -> bool:
     return violates(group, group.actions, kept, PENDING, Budget(10**9, inf))
 
 
+def core_of(history: list[Operation], claims: Claims, remembered: int) -> str | None:
+    """What sort of a core is found, None for no violation."""
+    checker = streaming.OnlineChecker(claims, remembered=remembered)
+    taken = [op for op in history if checker.feed(op) is None]
+    answer = checker.finish()
+    if not isinstance(answer, Violation):
+        return None
+    assert [op.call for op in answer.core] == sorted(op.call for op in answer.core)
+    if "no longer in memory" in answer.explanation:
+        return "by states"
+    return "unsound" if linearizable(answer.core) or not stays_a_violation(taken, answer) else "proper"
+
+
 @pytest.mark.parametrize("remembered", [0, 1, 2, 3, 64])
 def test_a_core_is_a_violation_whatever_was_forgotten(
     remembered: int, monkeypatch: pytest.MonkeyPatch
@@ -202,23 +226,10 @@ def test_a_core_is_a_violation_whatever_was_forgotten(
     """Held against the whole history: the core is a violation with all the rest forgotten."""
     if remembered < 64:
         monkeypatch.setattr(streaming_map, "MOST_MISSING", 0)
-    proper = by_states = 0
-    for history, claims in cases(50 + remembered, 1_500, False):
-        checker = OnlineChecker(claims, remembered=remembered)
-        taken = [op for op in history if checker.feed(op) is None]
-        answer = checker.finish()
-        if not isinstance(answer, Violation):
-            continue
-        assert all(op in history for op in answer.core)
-        assert [op.call for op in answer.core] == sorted(op.call for op in answer.core)
-        if "no longer in memory" in answer.explanation:
-            by_states += 1
-            continue
-        proper += 1
-        assert not linearizable(answer.core), told(history, claims)
-        assert stays_a_violation(taken, answer), told(history, claims)
-    assert proper > 50
-    assert (by_states == 0) == (remembered == 64)
+    cores = [core_of(*case, remembered) for case in cases(50 + remembered, 1_500, False)]
+    assert "unsound" not in cores
+    assert cores.count("proper") > 50
+    assert ("by states" in cores) == (remembered < 64)
 
 
 @pytest.mark.parametrize("limit", [0, 1, 3])
@@ -228,7 +239,7 @@ def test_an_operation_that_outlasts_the_limit_is_let_go(limit: int, monkeypatch:
     answers = []
     for history, claims in cases(60, 1_500, False):
         events = events_of(history)
-        checker = OnlineChecker(claims)
+        checker = streaming.OnlineChecker(claims)
         reported = play(checker, history, events)
         answer = checker.finish()
         answers.append(answer.verdict)
@@ -241,7 +252,7 @@ def test_an_operation_that_outlasts_the_limit_is_let_go(limit: int, monkeypatch:
     assert 0 < answers.count(Verdict.UNKNOWN) < 1_450 - 300 * limit
 
 
-def sizes(checker: OnlineChecker) -> tuple[int, ...]:
+def sizes(checker: streaming.OnlineChecker) -> tuple[int, ...]:
     """How much the checker holds: of everything that could grow."""
     keys = list(checker._map._keys.values())
     return (
@@ -273,7 +284,7 @@ def busy(random: Random, operations: int) -> Iterator[Operation]:
 
 
 def largest(operations: int, *first: Operation) -> list[int]:
-    checker = OnlineChecker()
+    checker = streaming.OnlineChecker()
     for operation in first:
         checker.feed(operation)
     found = [0] * 11
@@ -294,7 +305,7 @@ def test_memory_does_not_grow_with_the_history() -> None:
 
 def test_memory_does_not_grow_beside_an_operation_that_never_returns() -> None:
     pending = Operation(99, Op.STORE, "a", (-5,), None, -1, None)
-    checker = OnlineChecker()
+    checker = streaming.OnlineChecker()
     checker.feed(pending)
     found = []
     for number in range(20_000):
@@ -309,7 +320,7 @@ def test_memory_does_not_grow_beside_an_operation_that_never_returns() -> None:
 
 
 def test_memory_does_not_grow_beside_an_answer_that_does_not_come() -> None:
-    checker = OnlineChecker()
+    checker = streaming.OnlineChecker()
     checker.called(99, Op.LOAD, "a", (), -1)
     for number in range(2_000):
         checker.called(1, Op.STORE, "a", (number,), 2 * number)
@@ -318,3 +329,126 @@ def test_memory_does_not_grow_beside_an_answer_that_does_not_come() -> None:
     assert isinstance(checker.finish(), LinearizableSoFar)
     assert checker.returned(99, (-7, True), 5_000) is None
     assert checker.finish() == Unknown("1 answers cannot be judged in bounded memory")
+
+
+def test_numbers_of_values_are_given_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming_key, "_MANY_VALUES", 0)
+    for history, claims in cases(70, 1_000, False):
+        assert wrong_by_events(history, claims) is None, told(history, claims)
+        assert wrong_by_operations(history, claims) is None, told(history, claims)
+
+
+MUTANTS: dict[str, tuple[ModuleType, tuple[str, ...], str]] = {
+    "a return behind an open answer is believed": (
+        streaming_key,
+        ("if self._ahead() is not None:", "if True:"),
+        "StreamKey",
+    ),
+    "an operation that raised took effect": (
+        streaming_key,
+        ("optional = not step.shown.completed or ticket in self._let_go", "optional = ticket in self._let_go"),
+        "StreamKey",
+    ),
+    "an operation that raised by itself took effect": (
+        streaming_key,
+        ("states |= self._states if optional else set()", "states |= set()"),
+        "StreamKey",
+    ),
+    "each search starts at missing": (
+        streaming_key,
+        ("{(state, 0): past for state in states}", "{(0, 0): past}"),
+        "StreamKey",
+    ),
+    "a quiet key is in one state": (
+        streaming_key,
+        ("self._states, self._search = search.states(), None", "self._states, self._search = {min(search.states())}, None"),
+        "StreamKey",
+    ),
+    "a copy shares what runs": (
+        streaming_key,
+        ("dict(self._running), dict(self._reads)", "self._running, self._reads"),
+        "StreamKey",
+    ),
+    "no answer is waited for": (
+        streaming_key,
+        ("while events and not (events[0].ticket in self._open and not events[0].is_return):", "while events:"),
+        "StreamKey",
+    ),
+    "numbers in use are given out again": (
+        streaming_key,
+        ("used = set(self._register.used())", "used = {0}", "_MANY_VALUES: Final = 64", "_MANY_VALUES: Final = 0"),
+        "StreamKey",
+    ),
+    "numbers of a lone step are given out again": (
+        streaming_key,
+        ("self._states.union(self._alone[1].effect)", "self._states", "_MANY_VALUES: Final = 64", "_MANY_VALUES: Final = 0"),
+        "StreamKey",
+    ),
+    "a key that may be missing is forgotten": (
+        streaming_key,
+        ("self._states == {MISSING}", "MISSING in self._states"),
+        "StreamKey",
+    ),
+    "a new key escapes a clear": (streaming_map, ("if wide.operation.op is Op.CLEAR or (", "if ("), "StreamMap"),
+    "weak answers are always exact": (
+        streaming_map,
+        ("alone = wide.alone_since == self._changes", "alone = True"),
+        "StreamMap",
+    ),
+    "weak answers are never exact": (
+        streaming_map,
+        ("alone = wide.alone_since == self._changes", "alone = False"),
+        "StreamMap",
+    ),
+    "what ran before does not matter": (
+        streaming_map,
+        ("None if self._changing else self._changes", "self._changes"),
+        "StreamMap",
+    ),
+    "a count tells nothing of the keys": (
+        streaming_map,
+        ("elif not any(key.undecided for key in unsure):", "elif False:"),
+        "StreamMap",
+    ),
+    "a clear deletes each key once": (streaming_wide, ("claims.clear is Contract.WEAK", "False"), "part"),
+    "a key that is not met is not missing": (streaming_wide, ("else (None, False)", "else None"), "part"),
+    "equal times are ordered": (streaming, ("returns[0][0] < call", "returns[0][0] <= call"), "OnlineChecker"),
+    "the end settles nothing": (
+        streaming,
+        ("while self._returns and self._violation is None:", "while False:"),
+        "OnlineChecker",
+    ),
+    "nothing was forgotten": (streaming_core, ("if until is None or not actions:", "if True:"), "violation_on"),
+}  # fmt: skip
+
+
+def installed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the mutant in the place of the original wherever that is used."""
+    module, replaced, public = MUTANTS[name]
+    source = inspect.getsource(module)
+    for old, new in zip(replaced[::2], replaced[1::2], strict=True):
+        assert old in source, old
+        source = source.replace(old, new)
+    mutant = ModuleType("mutant")
+    monkeypatch.setitem(sys.modules, "mutant", mutant)  # dataclasses look for their module there
+    exec(compile(source, "mutant.py", "exec"), mutant.__dict__)  # noqa: S102 - our own source
+    for user in (streaming, streaming_map, streaming_wide, streaming_core):
+        if hasattr(user, public):
+            monkeypatch.setattr(user, public, getattr(mutant, public))
+
+
+def caught(history: list[Operation], claims: Claims) -> bool:
+    """The mutant's answer is wrong, or it stumbles."""
+    try:
+        wrong = wrong_by_events(history, claims) or wrong_by_operations(history, claims)
+        return wrong is not None or core_of(history, claims, 1) == "unsound"
+    except (AssertionError, IndexError, KeyError, TypeError, ValueError):
+        return True
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming_map, "MOST_MISSING", 0)
+    installed(name, monkeypatch)
+    both = [*cases(80, 800, False), *cases(81, 800, True)]
+    assert any(caught(history, claims) for history, claims in both)
