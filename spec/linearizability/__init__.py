@@ -20,7 +20,7 @@ from mapproof.spec.history import History, Operation
 from mapproof.spec.linearizability.budget import Budget, OutOfBounds
 from mapproof.spec.linearizability.core import core_of
 from mapproof.spec.linearizability.deciding import decide
-from mapproof.spec.linearizability.explain import NOT_SMALLEST, explain, impossible
+from mapproof.spec.linearizability.explain import explain, impossible, qualified
 from mapproof.spec.linearizability.groups import AnyGroup, Impossible, apart, split
 from mapproof.spec.linearizability.pieces import spelled_out
 from mapproof.spec.linearizability.results import (
@@ -156,8 +156,7 @@ def _violation(
     found = core_of(group, outcome, budget.renewed())
     key, sentence = explain(group, found.indices, operations)
     core = sorted((operations[index] for index in found.indices), key=lambda operation: operation.call)
-    sentence = sentence if found.smallest else sentence + NOT_SMALLEST
-    return Violation(tuple(core), key, sentence, outcome.method)
+    return Violation(tuple(core), key, qualified(sentence, found), outcome.method)
 
 
 def _name(key: Any) -> str:

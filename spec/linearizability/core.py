@@ -22,7 +22,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -45,10 +46,14 @@ forgotten: any superset will do, all actions too."""
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """Indices of operations, ascending; `smallest` unless a bound ran out before that was known."""
+    """Indices of operations, ascending; `smallest` unless a bound ran out before that was known.
+
+    Not `proven`: the bound ran out so soon that these are only where the refutation of a long key stopped.
+    """
 
     indices: tuple[int, ...]
     smallest: bool
+    proven: bool = True
 
 
 def core_of(group: AnyGroup, stuck: Stuck, budget: Budget) -> Core:
@@ -58,45 +63,53 @@ def core_of(group: AnyGroup, stuck: Stuck, budget: Budget) -> Core:
     """
     until = PENDING if stuck.hints else group.actions[stuck.place].return_
     seen = [action for action in group.actions if action.call <= until]
+    calls = {action.source: action.call for action in seen}
     around = partial(surroundings, seen) if group.key is not ALL_KEYS else lambda near: seen
-    return smallest_core(group, _by_suspicion(group, seen, stuck), around, until, budget)
+    candidates = _by_suspicion(group, calls, stuck)
+    return smallest_core(group, candidates, calls.__getitem__, around, until, budget)
 
 
-def _by_suspicion(group: AnyGroup, seen: Sequence[AnyAction], stuck: Stuck) -> list[int]:
+def _by_suspicion(group: AnyGroup, calls: Mapping[int, int], stuck: Stuck) -> list[int]:
     """The sources of the actions seen: the hints, then the others by how long before the last hint, or after."""
-    first = [group.actions[place] for place in stuck.hints or (stuck.place,)]
-    center = max(action.call for action in first)
-    ranks = {action.source: (abs(center - action.call), action.call < center) for action in seen}
-    ranks |= {action.source: (-1, False) for action in first}
-    return sorted(ranks, key=ranks.__getitem__)
+    first = {group.actions[place].source for place in stuck.hints or (stuck.place,)}
+    center = max(calls[source] for source in first)
+    return sorted(calls, key=lambda source: (source not in first, abs(center - calls[source]), calls[source]))
 
 
 def smallest_core(
-    group: AnyGroup, candidates: Sequence[int], around: Around, until: float, budget: Budget
+    group: AnyGroup,
+    candidates: Sequence[int],
+    call: Callable[[int], int],
+    around: Around,
+    until: float,
+    budget: Budget,
 ) -> Core:
     """The same for operations given by suspicion, the most suspicious first, out of a key of any size.
 
-    The first few are tried, then ever more, until they are a violation by themselves; those are halved: about
-    2 log2(m) decisions of at most m operations for each one found.
+    The first few are tried, then ever more, until they are a violation by themselves. Those are halved, the
+    earliest by `call` first, so that the core is the first that went wrong: about 2 log2(m) decisions of at most
+    m operations for each one found.
     """
     size = _FIRST_CANDIDATES
     try:
         while True:
-            near = [int(index) for index in candidates[:size]]
+            near = sorted(candidates[:size], key=call)
             shrinker = _Shrinker(group, around(set(near)), until, budget, near)
             if len(near) == len(candidates) or shrinker.violates(near):
                 break
             size *= 8
     except OutOfBounds:
-        return Core(tuple(sorted(map(int, candidates))), False)
-    try:
+        if len(candidates) > _MOST_SHOWN:
+            return Core(tuple(sorted(candidates[:_FIRST_CANDIDATES])), smallest=False, proven=False)
+        return Core(tuple(sorted(candidates)), False)
+    with suppress(OutOfBounds):
         shrinker.run()
-    except OutOfBounds:
-        return Core(tuple(sorted(shrinker.best)), False)
-    return Core(tuple(sorted(shrinker.best)), True)
+        return Core(tuple(sorted(shrinker.best)), True)
+    return Core(tuple(sorted(shrinker.best)), False)
 
 
 _FIRST_CANDIDATES = 16
+_MOST_SHOWN = 4096
 
 
 def surroundings(actions: Iterable[AnyAction], near: Collection[int]) -> list[AnyAction]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mapproof.spec.history import Operation
-from mapproof.spec.linearizability.core import AnyAction
+from mapproof.spec.linearizability.core import AnyAction, Core
 from mapproof.spec.linearizability.effects import MISSING, NONE, Effect, MapEffect
 from mapproof.spec.linearizability.groups import AnyGroup
 from mapproof.spec.linearizability.results import ALL_KEYS
@@ -19,6 +19,10 @@ from mapproof.spec.linearizability.search import Action
 from mapproof.spec.operations import SIGNATURES, Op
 
 NOT_SMALLEST = "; a bound ran out while looking for fewer operations, so not all of these may be needed"
+_NOT_PROVEN = (
+    "no order explains the operations on this key, but a bound ran out before it was known which of them it is "
+    "that have none: these are where the search for an order gave up"
+)
 
 
 def explain(
@@ -33,6 +37,13 @@ def explain(
     return group.keys[place], told or _without_shape(
         [operations[index] for index in core], f"key {group.keys[place]!r}"
     )
+
+
+def qualified(sentence: str, core: Core) -> str:
+    """The sentence with what is not known of its core."""
+    if not core.proven:
+        return _NOT_PROVEN
+    return sentence if core.smallest else sentence + NOT_SMALLEST
 
 
 def impossible(operation: Operation, reason: str) -> str:

@@ -69,6 +69,7 @@ class Linearizable:
 class Violation:
     """The history has no explanation, for the operations of `core` (by call) have none, whatever the rest did.
 
+    (If a bound ran out before those were found in a long history, the explanation says so.)
     `key` is the key they are about, or ALL_KEYS; `explanation` is one sentence for a person. `method` is how
     it was found; None if one operation refutes itself.
     """

@@ -14,7 +14,7 @@ from mapproof.spec.history import Operation
 from mapproof.spec.linearizability.budget import Budget, OutOfBounds
 from mapproof.spec.linearizability.core import Core, smallest_core, surroundings, violates
 from mapproof.spec.linearizability.effects import MISSING, NO_EFFECT, Effect, Values, effect_of, register_step
-from mapproof.spec.linearizability.explain import NOT_SMALLEST, explain, said
+from mapproof.spec.linearizability.explain import explain, qualified, said
 from mapproof.spec.linearizability.groups import Group
 from mapproof.spec.linearizability.results import Violation
 from mapproof.spec.linearizability.search import PENDING, Action
@@ -46,11 +46,14 @@ def _core(key: StreamKey, steps: Sequence[Step], budget: Budget) -> Violation | 
     sources = [action.source for action in reversed(actions)]
     if not violates(group, every, set(sources), until, budget):
         return None
-    found: Core = smallest_core(group, sources, lambda near: surroundings(every, near), until, budget)
+    calls = {action.source: action.call for action in actions}
+    found: Core = smallest_core(
+        group, sources, calls.__getitem__, lambda near: surroundings(every, near), until, budget
+    )
     operations = [step.operation for step in steps]
     about, sentence = explain(group, found.indices, operations)
     core = sorted((operations[index] for index in found.indices), key=lambda operation: operation.call)
-    return Violation(tuple(core), about, sentence if found.smallest else sentence + NOT_SMALLEST)
+    return Violation(tuple(core), about, qualified(sentence, found))
 
 
 def _actions(steps: Sequence[Step], values: Values) -> list[Action[Effect]]:

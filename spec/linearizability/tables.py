@@ -21,7 +21,7 @@ from mapproof.spec.linearizability.compiled import FOREVER
 from mapproof.spec.linearizability.core import Core, smallest_core
 from mapproof.spec.linearizability.deciding import WHY_SEARCHED
 from mapproof.spec.linearizability.effects import MISSING, Effect, Values, register_step
-from mapproof.spec.linearizability.explain import NOT_SMALLEST, explain, impossible
+from mapproof.spec.linearizability.explain import explain, impossible, qualified
 from mapproof.spec.linearizability.groups import Group
 from mapproof.spec.linearizability.machine import kernels
 from mapproof.spec.linearizability.near_linear import LINEARIZABLE, MOST_BLAMED, NOT_LINEARIZABLE, STOPPED
@@ -241,7 +241,7 @@ class _Answer:
         rows = {place: steps.operation(place) for place in core.indices}
         _, sentence = explain(group, core.indices, rows)
         shown = tuple(sorted(rows.values(), key=lambda operation: operation.call))
-        return Violation(shown, group.key, sentence if core.smallest else sentence + NOT_SMALLEST, method)
+        return Violation(shown, group.key, qualified(sentence, core), method)
 
 
 class _TableValues(Values):
@@ -310,6 +310,7 @@ class _Steps:
         return smallest_core(
             self.group(()),
             _by_suspicion(blamed, seen).tolist(),
+            lambda place: place,
             lambda near: self._around(seen, near),
             PENDING if until == FOREVER else until,
             budget,
