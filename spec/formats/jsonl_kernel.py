@@ -352,6 +352,27 @@ def number_of(text: Sequence[int], start: int, end: int, hashed: int, names: Sto
     return count
 
 
+def number_tokens(
+    text: Sequence[int], numbers: Ints, names: Store, count: int, grammar: Grammar, secret: Secret
+) -> int:
+    """Numbers a list of simple tokens, a line each; an empty one is given a new number, and no name.
+
+    Says how many names there are then. There must be room for them.
+    """
+    at = 0
+    for i in range(len(numbers)):
+        end, number = at, count
+        if text[at] == NEWLINE:
+            names[1][count + 1] = names[1][count]
+        else:
+            end, hashed = token_end(text, at, grammar, secret)
+            number = number_of(text, at, end, hashed, names, count)
+        numbers[i] = number
+        count = max(count, number + 1)
+        at = end + 1
+    return count
+
+
 def same(text: Sequence[int], start: int, store: Sequence[int], begin: int, length: int) -> bool:
     """Whether the token is the one that is stored there."""
     for i in range(length):
@@ -468,6 +489,7 @@ KERNELS = (
     is_sound,
     has_room,
     number_of,
+    number_tokens,
     same,
     rehash,
     place,

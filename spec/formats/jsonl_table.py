@@ -7,6 +7,7 @@ same of the others, and the fast one has nothing to decide. Needs the extra `fas
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Hashable, Mapping
 from functools import cache
@@ -19,7 +20,7 @@ import msgspec
 from mapproof.spec.formats import jsonl_kernel
 from mapproof.spec.history import HistoryError, Operation, no_operation_error, operation_of, overlap_error
 from mapproof.spec.linearizability.compiled import compiled
-from mapproof.spec.table import FOREVER, Rows, Table, TooLarge
+from mapproof.spec.table import CODES, FOREVER, Rows, Table, TooLarge
 from mapproof.spec.values import identity
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ Kernels: TypeAlias = Mapping[str, Callable[..., Any]]
 
 _LARGEST_SIMPLE: Final = 5 * 10**18
 """Whole numbers at least as large in size are never simple to the kernel."""
+
+_NEVER_SIMPLE: Final = re.compile(r'[\x00-\x1f"\\\ud800-\udfff]').search
+"""Looks for what keeps a string from being simple: what JSON escapes, and halves of characters."""
 
 _CLIENTS_IN_AN_ARRAY: Final = 2**20
 
@@ -77,6 +81,7 @@ class Reading:
         self.rows = Rows.empty(size, Tokens(kernels, secret), Tokens(kernels, secret))
         self._name = name
         self._kernels = kernels
+        self._hard: list[int] = []
 
     def take(self, data: bytes) -> list[int]:
         """Read whole lines, the very last of which may lack its newline. Says which rows were too hard.
@@ -111,19 +116,22 @@ class Reading:
             keys.count, values.count = map(int, counts)
             if at < end:
                 longest = data.index(b"\n", at) + 1 - at
-                keys.make_room(longest)
-                values.make_room(longest)
+                keys.make_room(4, longest)
+                values.make_room(4, longest)
 
     def put(self, row: int, operation: Operation) -> None:
         """Write the operation of a hard line to its row. Raises TooLarge."""
         try:
             self.rows.put(row, operation)
+            if operation.op in CODES:
+                self._hard.append(row)
         except TooLarge as error:
             raise TooLarge(f"{self._name}:{row + 1}: {error}") from None
 
     def table(self) -> Table:
         """The table of all lines. Raises HistoryError if a client overlaps itself."""
         rows = self.rows
+        self._settle()
         if not self._take_turns():
             import numpy
 
@@ -137,6 +145,19 @@ class Reading:
                 first = numpy.argmin(numpy.where(overlaps, moment[after], len(moment)))
                 raise self._overlap(int(before[first]), int(after[first]))
         return rows.table()
+
+    def _settle(self) -> None:
+        """Puts final numbers in place of the provisional ones."""
+        import numpy
+
+        rows, hard = self.rows, numpy.array(self._hard, numpy.int64)
+        names = ((rows.keys, (rows.key,)), (rows.values, (rows.first, rows.second, rows.found)))
+        for tokens, columns in names:
+            numbers = tokens.settled()
+            for column in columns:
+                found = column[hard]
+                provisional = found < -1
+                column[hard[provisional]] = numbers[-2 - found[provisional]]
 
     def _take_turns(self) -> bool:
         """Whether one sweep shows that no client overlaps itself; False too if the file is not in order of time."""
@@ -156,8 +177,8 @@ class Reading:
 class Tokens:
     """The keys or the values of a file, as the bytes that stood there; an object only for those that were hard.
 
-    A value has one number however it was written: one that came to the strict reader is spelled in the kernel's
-    way if that can be done, and looked for among the kernel's.
+    A value has one number however it was written: those that came to the strict reader are spelled in the kernel's
+    way if that can be done, and looked for among the kernel's, all at once when everything is read.
     """
 
     def __init__(self, kernels: Kernels, secret: tuple[int, int]) -> None:
@@ -168,7 +189,8 @@ class Tokens:
         self._kernels = kernels
         self._is_compiled = not isinstance(kernels["read_lines"], FunctionType)
         self._hard: dict[int, Any] = {}
-        self._numbers: dict[Hashable, int] = {}
+        self._waiting: dict[Hashable, int] = {}
+        self._waiting_values: list[Any] = []
         words, starts, arguments, kinds = jsonl_kernel.vocabulary()
         tables = (numpy.array(column, numpy.int64) for column in (starts, arguments, kinds))
         self.grammar = (self.text(words), *tables)
@@ -195,36 +217,37 @@ class Tokens:
         return msgspec.json.decode(store[offsets[number] : offsets[number + 1]].tobytes())
 
     def number(self, value: Any) -> int:
-        """The number of a key or value from the strict reader."""
-        name = identity(value)
-        number = self._numbers.get(name)
-        if number is None:
-            number = self._numbers[name] = self._numbered(value, _spelled(name))
-        return number
+        """A provisional number, below -1, for a key or value from the strict reader; `settled` has the final one."""
+        number = self._waiting.setdefault(identity(value), len(self._waiting_values))
+        if number == len(self._waiting_values):
+            self._waiting_values.append(value)
+        return -2 - number
 
-    def _numbered(self, value: Any, token: bytes | None) -> int:
-        number = self.count
-        self.make_room(0 if token is None else len(token))
-        if token is None:
-            self._hard[number] = value
-            self.arrays[1][number + 1] = self.arrays[1][number]
-        else:
-            text = self.text(token + b"\n")
-            end, hashed = self._kernels["token_end"](text, 0, self.grammar, self.secret)
-            number = int(self._kernels["number_of"](text, 0, end, hashed, self.arrays, number))
-        self.count = max(self.count, number + 1)
-        return number
+    def settled(self) -> NDArray[Any]:
+        """The final numbers, by -2 - the provisional one: found among the kernel's, or new."""
+        import numpy
 
-    def make_room(self, length: int) -> None:
-        """For a few more tokens, of `length` bytes together."""
+        spelled = [_spelled(name) for name in self._waiting]
+        text = b"\n".join(spelled) + b"\n"
+        self.make_room(len(spelled), len(text))
+        numbers = numpy.empty(len(spelled), numpy.int32)
+        number_all = self._kernels["number_tokens"]
+        self.count = number_all(self.text(text), numbers, self.arrays, self.count, self.grammar, self.secret)
+        self._hard = {
+            int(numbers[i]): self._waiting_values[i] for i, token in enumerate(spelled) if not token
+        }
+        return numbers
+
+    def make_room(self, tokens: int, length: int) -> None:
+        """For so many more tokens, of `length` bytes together."""
         import numpy
 
         slots, offsets, store = self.arrays
-        while 2 * (self.count + 4) > len(slots):
+        while 2 * (self.count + tokens) > len(slots):
             old, slots = slots, numpy.full(2 * len(slots), jsonl_kernel.EMPTY, numpy.int64)
             self._kernels["rehash"](old, slots)
-        if self.count + 4 >= len(offsets):
-            offsets = _extended(offsets, 2 * len(offsets))
+        if self.count + tokens >= len(offsets):
+            offsets = _extended(offsets, 2 * len(offsets) + tokens)
         if int(offsets[self.count]) + length > len(store):
             store = _extended(store, 2 * len(store) + length)
         self.arrays = (slots, offsets, store)
@@ -238,22 +261,14 @@ def _extended(array: NDArray[Any], size: int) -> NDArray[Any]:
     return longer
 
 
-def _spelled(name: Hashable) -> bytes | None:
-    """How the kernel reads the value of that identity, or None if it always leaves it to the strict reader."""
+def _spelled(name: Hashable) -> bytes:
+    """How the kernel reads the value of that identity; empty if it always leaves it to the strict reader."""
     if isinstance(name, float) and name.is_integer():
         name = int(name)
     if isinstance(name, int) and abs(name) < _LARGEST_SIMPLE:
         return str(name).encode()
     if isinstance(name, str):
-        return _spelled_string(name)
+        return b"" if _NEVER_SIMPLE(name) else b'"%b"' % name.encode()
     if name is None:
         return b"null"
-    return (b"true" if name[1] else b"false") if isinstance(name, tuple) and name[0] == "bool" else None
-
-
-def _spelled_string(text: str) -> bytes | None:
-    try:
-        encoded = text.encode()
-    except UnicodeEncodeError:
-        return None
-    return None if b'"' in encoded or b"\\" in encoded or min(encoded, default=32) < 32 else b'"%b"' % encoded
+    return (b"true" if name[1] else b"false") if isinstance(name, tuple) and name[0] == "bool" else b""
