@@ -1,4 +1,4 @@
-"""The search on one register against a table of all orders, and mutants of it that this catches."""
+"""The searches on one register, plain and as a kernel, against a table of all orders, and mutants caught by it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,18 @@ from typing import Any
 import pytest
 from steps import Step, actions, explicable, random_steps, why_not_an_order
 
-from mapproof.spec.linearizability import register_search
+from mapproof.spec.linearizability import configurations, register_kernel, register_order, register_search
 from mapproof.spec.linearizability.budget import Budget, OutOfBounds
+from mapproof.spec.linearizability.compiled import FOREVER, compiled
 from mapproof.spec.linearizability.effects import MISSING, Effect, register_step
+from mapproof.spec.linearizability.register_kernel import (
+    LINEARIZABLE,
+    NOT_LINEARIZABLE,
+    OUT_OF_CONFIGURATIONS,
+    STOPPED,
+    TOO_WIDE,
+    decide_any,
+)
 from mapproof.spec.linearizability.register_search import RegisterSearch, find_register_order
 from mapproof.spec.linearizability.search import Explained, find_order
 
@@ -44,11 +53,11 @@ RARE = [
 ]
 
 
-def cases(seed: int, count: int) -> Iterator[list[Step]]:
+def cases(seed: int, count: int, repeatable: bool = True) -> Iterator[list[Step]]:
     yield from RARE
     random = Random(seed)
     for number in range(count):
-        yield random_steps(random, repeatable=number % 4 == 0)
+        yield random_steps(random, repeatable=repeatable and number % 4 == 0)
 
 
 def told(steps: list[Step]) -> str:
@@ -63,10 +72,71 @@ def wrong(find: Callable[..., Any], steps: list[Step]) -> str | None:
     return why_not_an_order(steps, answer.order) if hasattr(answer, "order") else None
 
 
+def columns(steps: list[Step]) -> list[list[int]]:
+    return [list(column) for column in zip(*steps, strict=True)][:6]
+
+
+def decided(
+    decide: Callable[..., tuple[int, int]], steps: list[Step], most: int = UNBOUNDED, stop: int = 0
+) -> tuple[int, int, list[int]]:
+    """(code, count, order) of a kernel in plain Python."""
+    order = [0] * len(steps)
+    code, count = decide(*columns(steps), most, order, [stop])
+    return code, count, order[:count] if code == LINEARIZABLE else []
+
+
+def wrong_kernel(decide: Callable[..., tuple[int, int]], steps: list[Step]) -> str | None:
+    """How the answer of a kernel differs from the truth."""
+    code, count, order = decided(decide, steps)
+    if code != explicable(steps):
+        return f"the answer is {code}, {count}"
+    return why_not_an_order(steps, order) if code == LINEARIZABLE else None
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_against_all_orders(seed: int) -> None:
     for steps in cases(seed, 5_000):
         assert wrong(find_register_order, steps) is None, told(steps)
+
+
+@pytest.mark.parametrize("seed", range(30, 33))
+def test_the_kernel_against_all_orders(seed: int) -> None:
+    for steps in cases(seed, 5_000, repeatable=False):
+        assert wrong_kernel(decide_any, steps) is None, told(steps)
+
+
+def test_the_compiled_kernel_gives_the_same_answers() -> None:
+    """Word for word: the code, the step where it got stuck, and the order."""
+    numpy = pytest.importorskip("numpy")
+    pytest.importorskip("numba")
+    fast = compiled(register_kernel.KERNELS)["decide_any"]
+    random = Random(40)
+    for number in range(6_000):
+        steps = random_steps(random, count=random.randint(9, 40) if number % 10 == 0 else None)
+        arrays = [numpy.array(column, numpy.int64) for column in columns(steps)]
+        order = numpy.zeros(len(steps), numpy.int64)
+        code, count = fast(*arrays, UNBOUNDED, order, numpy.zeros(1, numpy.int64))
+        found = (code, count, order[:count].tolist() if code == LINEARIZABLE else [])
+        assert found == decided(decide_any, steps), told(steps)
+
+
+@pytest.mark.parametrize("seed", [50, 51])
+def test_the_kernel_gets_stuck_where_the_plain_search_does(seed: int) -> None:
+    """With many steps at once, so that lists and tables grow; at the same return, or one at the same time."""
+    random = Random(seed)
+    codes = []
+    for _ in range(300):
+        steps = random_steps(random, count=random.randint(12, 60))
+        plain = find_register_order(actions(steps), budget())
+        code, count, order = decided(decide_any, steps)
+        codes.append(code)
+        if isinstance(plain, Explained):
+            assert code == LINEARIZABLE, told(steps)
+            assert why_not_an_order(steps, order) is None, told(steps)
+        else:
+            assert code == NOT_LINEARIZABLE, told(steps)
+            assert steps[count].return_ == steps[plain.place].return_, told(steps)
+    assert min(codes.count(LINEARIZABLE), codes.count(NOT_LINEARIZABLE)) > 30
 
 
 def test_the_steps_are_worth_deciding() -> None:
@@ -134,6 +204,82 @@ PLAIN_MUTANTS = {
 def test_a_mutant_is_caught(name: str, tmp_path: Path) -> None:
     mutant = mutated(register_search, *PLAIN_MUTANTS[name], tmp_path)
     assert any(wrong(mutant.find_register_order, steps) for steps in cases(20, 12_000))
+
+
+KERNEL_MUTANTS = {
+    "nothing in hindsight": ("early & bit != 0", "False"),
+    "hindsight hides what was called later": ("allowed = early if hindsight", "allowed = sets[_ALL] if hindsight"),
+    "hindsight stops at the step": ("if goes_on and (hindsight or not done)", "if goes_on and not done"),
+    "nothing goes in before a blind write": ("if phase in (_PRESENT, _BEFORE) else 0", "if at <= 1 or phase == _BEFORE else 0"),
+    "nothing follows a blind write": ("chain = 0 if phase == _BEFORE else", "chain = 0 if phase in (_BEFORE, _BEHIND) else"),
+    "a blind write hides nothing": ("since = sets[_ALL] if", "since = early if"),
+    "optional ones must happen": ("if mask & bit != 0 or optional != 0", "if mask & bit != 0"),
+    "optional ones never happen": ("if mask & bit == 0:", "if mask & bit == 0 and optional == 0:"),
+    "the last to return stands for all": ("if return_[step_at[bit", "if -return_[step_at[bit"),
+    "failed compares suit every state": ("sets[_COMPARES] & ~running[about + _AVOIDS]", "sets[_COMPARES]"),
+    "ties are ordered": ("call[called] <= return_[step]", "call[called] < return_[step] + (call[called] == return_[called])"),
+    "changes are forgotten": ("_flip(wanted[step], unless[step], post[step], bit, running, sets)", "pass"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KERNEL_MUTANTS)
+def test_a_mutant_of_the_kernel_is_caught(name: str, tmp_path: Path) -> None:
+    mutant = mutated(register_kernel, *KERNEL_MUTANTS[name], tmp_path)
+    assert caught(mutant, 12_000)
+
+
+def caught(mutant: ModuleType, count: int) -> bool:
+    for steps in cases(20, count, repeatable=False):
+        try:
+            if wrong_kernel(mutant.decide_any, steps):
+                return True
+        except IndexError:
+            return True
+    return False
+
+
+CONFIGURATION_MUTANTS = {
+    "the least time stays": ("entries[base + EARLY] < early", "entries[base + EARLY] > early"),
+    "different states are equal": ("and entries[base + STATE] == state", "and True"),
+    "different phases are equal": ("and entries[base + TAG] == tag", "and True"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONFIGURATION_MUTANTS)
+def test_a_mutant_of_the_configurations_is_caught(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutant = mutated(configurations, *CONFIGURATION_MUTANTS[name], tmp_path)
+    monkeypatch.setattr(register_kernel, "put", mutant.put)
+    assert caught(register_kernel, 12_000)
+
+
+ORDER_MUTANTS = {
+    "hindsight comes last": ("if items[place] & 1 != 0:", "if False:"),
+    "reads may go back in time": ("least = max(least, gap_of[returns[returned]])", "pass"),
+    "compares meet what they must not": ("elif state[gap] == unless[step]:", "elif False:"),
+}
+
+
+@pytest.mark.parametrize("name", ORDER_MUTANTS)
+def test_a_mutant_of_the_order_is_caught(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant = mutated(register_order, *ORDER_MUTANTS[name], tmp_path)
+    for kernel in ("changes_in_order", "with_reads"):
+        monkeypatch.setattr(register_kernel, kernel, getattr(mutant, kernel))
+    assert caught(register_kernel, 12_000)
+
+
+def test_the_bounds_of_the_kernel() -> None:
+    wide = [store(value, 0, 100 + value) for value in range(1, 64)]
+    assert decided(decide_any, wide[:62])[0] == LINEARIZABLE
+    assert decided(decide_any, wide)[0] == TOO_WIDE
+    pending = [step._replace(return_=FOREVER, optional=1) for step in wide[:62]]
+    assert decided(decide_any, [*pending, store(1, 7, 8)])[0] == TOO_WIDE
+    assert decided(decide_any, [*pending[:61], store(1, 7, 8)]) == (LINEARIZABLE, 1, [61])
+    hard = sorted([step for value in range(1, 9) for step in (store(value, 0, 99), load(value, 0, 50))])
+    assert decided(decide_any, hard)[0] == LINEARIZABLE
+    assert decided(decide_any, hard, most=1)[0] == OUT_OF_CONFIGURATIONS
+    assert decided(decide_any, hard, stop=1)[0] == STOPPED
 
 
 def test_a_search_step_by_step() -> None:
