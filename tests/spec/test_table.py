@@ -6,10 +6,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy
 import pytest
 from histories import random_history
+from test_readers_fuzz import mutant
 
-from mapproof.spec.formats.jsonl_table import read_table
+from mapproof.spec.formats.jsonl_table import Kernels, Tokens, kernels_of_reading, read_table, tabulated
 from mapproof.spec.history import History, HistoryError, Operation
 from mapproof.spec.operations import Op
 from mapproof.spec.table import ABSENT_NAME, CODES, COMPLETED, FOREVER, PENDING, RAISED, Table, TooLarge
@@ -198,3 +200,41 @@ def test_an_empty_file_and_no_file(tmp_path: Path) -> None:
         read_table(b"")
     with pytest.raises(FileNotFoundError):
         read_table(tmp_path / "none.jsonl")
+
+
+def farthest(family: list[str], kernels: Kernels) -> int:
+    """How many slots away from its own a name is found at most."""
+    lines = (
+        f'{{"client":0,"op":"delete","key":{key},"args":[],"result":null,"call":{n},"return":{n}}}\n'
+        for n, key in enumerate(family)
+    )
+    names = tabulated("".join(lines).encode(), "h.jsonl", kernels).keys
+    assert isinstance(names, Tokens) and len(names) == len(family)
+    slots = names.arrays[0]
+    places = numpy.flatnonzero(slots >= 0)
+    return int(((places - (slots[places] >> 32)) & (len(slots) - 1)).max())
+
+
+def test_no_family_of_names_crowds_the_hash_table() -> None:
+    """A file cannot be written to be slow: no name is found far from the slot that is its own."""
+    halves = (
+        "0110100110010110",
+        "1001011001101001",
+    )  # powers of any one number, summed modulo 2**64, agree on these
+    blocks = ("".join(halves[bit == "1"] for bit in f"{n:08b}") for n in range(256))
+    families = [
+        [str(n << 40) for n in range(20_000)],
+        [str(n) for n in range(-20_000, 20_000)],
+        [f'"{"x" * 100}{n}"' for n in range(5_000)],
+        [f'"{n:0200d}"' for n in range(5_000)],
+        [f'"{block * 16}"' for block in blocks],
+    ]
+    assert max(farthest(family, kernels_of_reading()) for family in families) < 64
+
+
+def test_a_hash_without_a_secret_is_crowded() -> None:
+    weak = mutant("    return product ^ (product >> 32)", "    return (hashed + (part << 32)) & HASH")
+    assert (
+        farthest([str(n << 40) for n in range(1_000)], weak) > 64
+        or farthest([f'"{n:08b}"' for n in range(256)], weak) > 64
+    )
