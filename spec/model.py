@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 from mapproof.spec.history import Operation
-from mapproof.spec.operations import SIGNATURES, Op, Shape
+from mapproof.spec.operations import Op
 from mapproof.spec.values import ABSENT, identity
 
 State = TypeVar("State")
@@ -117,9 +117,13 @@ class MapModel:
 
 def same_answer(op: Op, given: Any, expected: Any) -> bool:
     """Whether two results of `op` are the same; the pairs of a `range` come in any order."""
-    if SIGNATURES[op].result is Shape.PAIRS:
+    if op is Op.RANGE:
         pairs = [identity(pair) for pair in given]
         return len(pairs) == len(expected) and set(pairs) == {identity(pair) for pair in expected}
+    if given is expected:
+        return True
+    if type(given) is tuple and type(expected) is tuple and len(given) == len(expected) == 2:
+        return identity(given[0]) == identity(expected[0]) and identity(given[1]) == identity(expected[1])
     return identity(given) == identity(expected)
 
 

@@ -7,6 +7,7 @@ long ones by the same kernels as machine code, if the extra `fast` is there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -45,6 +46,8 @@ def decide_key(actions: Sequence[Action[Effect]], budget: Budget) -> Explained |
     """An order of the actions of one key that respects time, or what it failed for. Raises OutOfBounds."""
     if any(action.repeatable for action in actions):
         return _searched(actions, Method.REPEATABLE, budget)
+    if _repeats(actions):
+        return _searched(actions, Method.REPEATED, budget)
     steps = _steps(actions)
     order, blame, stop = [0] * len(actions), [0] * near_linear.MOST_BLAMED, [0]
     code, count = _run(near_linear.decide_unique, _LONG, steps, (steps.values,), (order, blame, stop), budget)
@@ -56,6 +59,15 @@ def decide_key(actions: Sequence[Action[Effect]], budget: Budget) -> Explained |
     if code == near_linear.STOPPED:
         raise OutOfBounds("the time limit ran out")
     return _searched(actions, WHY_SEARCHED[code], budget)
+
+
+def _repeats(actions: Sequence[Action[Effect]]) -> bool:
+    """Whether a value was surely stored twice, and met: then the near-linear way need not be tried."""
+    stored = [action.effect.post for action in actions if action.effect.post > 0 and not action.optional]
+    if len(set(stored)) == len(stored):
+        return False
+    twice = {value for value, times in Counter(stored).items() if times > 1}
+    return not twice.isdisjoint(action.effect.wanted for action in actions)
 
 
 def _searched(actions: Sequence[Action[Effect]], method: Method, budget: Budget) -> Explained | Stuck:

@@ -67,7 +67,8 @@ def split(operations: Sequence[Operation], claims: Claims, budget: Budget) -> li
     """The groups of a history, or an operation that is impossible by itself. Raises OutOfBounds, ValueError."""
     keys, whole = _Keys(Values()), []
     for index, operation in enumerate(operations):
-        budget.work(4)
+        if index & 255 == 0:
+            budget.work(1024)
         if operation.return_ is not None and operation.return_ < operation.call:
             raise ValueError(f"operation {index} returns at {operation.return_}, before its call")
         if not SIGNATURES[operation.op].keyed:
