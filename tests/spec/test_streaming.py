@@ -22,6 +22,7 @@ from mapproof.spec.history import Operation
 from mapproof.spec.linearizability import (
     Unknown,
     Violation,
+    check,
     streaming,
     streaming_core,
     streaming_key,
@@ -34,8 +35,8 @@ from mapproof.spec.linearizability.effects import Values, effect_of
 from mapproof.spec.linearizability.groups import split
 from mapproof.spec.linearizability.search import PENDING
 from mapproof.spec.linearizability.streaming import LinearizableSoFar
-from mapproof.spec.model import Inconsistent
-from mapproof.spec.operations import Op
+from mapproof.spec.model import Inconsistent, MapModel
+from mapproof.spec.operations import KEYED, SIGNATURES, Op
 
 FAR = 10**6
 
@@ -480,3 +481,173 @@ def test_a_mutant_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_checker_itself_is_not_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming_map, "MOST_MISSING", 0)
     assert not any(caught(history, claims) for history, claims in hard_cases())
+
+
+def test_equal_times_overlap() -> None:
+    checker = streaming.OnlineChecker()
+    assert checker.feed(store(1, 0)) is None
+    assert checker.feed(load(None, 1)) is None  # called at the moment at which the store returned
+    assert checker.feed(load(None, 3)) is None
+    answer = checker.finish()
+    assert isinstance(answer, Violation)
+    assert answer.core == (store(1, 0), load(None, 3))
+    assert "client 1's store('a', 1) -> None at 0..1 had put 1 there" in answer.explanation
+
+
+def test_a_violation_is_final() -> None:
+    checker = streaming.OnlineChecker()
+    checker.called(1, Op.LOAD, "a", (), 0)
+    violation = checker.returned(1, (7, True), 1)
+    assert isinstance(violation, Violation)
+    assert violation.explanation == "client 1 read 7 from key 'a' at 0..1, but no operation stored 7 there"
+    checker.called(1, Op.STORE, "a", (7,), 2)
+    assert checker.returned(1, None, 3) is violation
+    assert checker.feed(store(7, 4)) is violation
+    assert checker.finish() is violation
+
+
+def test_what_the_key_held_is_said_where_memory_ends() -> None:
+    checker = streaming.OnlineChecker(remembered=1)
+    for time in range(0, 20, 2):
+        assert checker.feed(replace(load(None, time))) is None
+    checker.feed(store(8, 30))
+    checker.feed(Operation(2, Op.DELETE, "a", (), None, 30, 31))
+    checker.feed(Operation(3, Op.STORE, "b", (7,), None, 40, 41))
+    checker.feed(Operation(4, Op.STORE, "a", (5,), None, 40, 60))
+    checker.feed(load(7, 42))
+    answer = checker.finish()
+    assert isinstance(answer, Violation)
+    assert answer.explanation == (
+        "client 1's load('a') -> (7, True) at 42..43, but no order of all that went before explains that: when it "
+        "returned, key 'a' was missing or held 8, before what client 4's store('a', 5) -> None at 40..60 may have "
+        "done; what this rests on is no longer in memory"
+    )
+    assert [op.client for op in answer.core] == [4, 1]
+
+
+@pytest.mark.parametrize(
+    ("op", "contract"),
+    [("range", Contract.ATOMIC), ("len", Contract.ATOMIC), ("clear", Contract.PER_SHARD)],
+)
+def test_claims_that_tie_keys_are_refused(op: str, contract: Contract) -> None:
+    with pytest.raises(ValueError, match=f"^{op} claimed {contract} ties keys together"):
+        streaming.OnlineChecker(replace(Claims(shard_of=hash), **{op: contract}))
+
+
+def test_bounds_must_be_positive() -> None:
+    for bounds in ({"max_configurations": 0}, {"limit_seconds": 0.0}, {"remembered": -1}):
+        with pytest.raises(ValueError, match="must be positive"):
+            streaming.OnlineChecker(**bounds)
+
+
+def test_events_that_cannot_be() -> None:
+    checker = streaming.OnlineChecker()
+    checker.called(1, Op.LOAD, "a", (), 5)
+    with pytest.raises(ValueError, match="client 1 calls store at 6, but its load runs"):
+        checker.called(1, Op.STORE, "a", (1,), 6)
+    with pytest.raises(ValueError, match="store takes value"):
+        checker.called(2, Op.STORE, "a", (), 6)
+    with pytest.raises(ValueError, match="client 2 returns at 6, but it runs nothing"):
+        checker.returned(2, None, 6)
+    with pytest.raises(ValueError, match="client 1 returns at 4, after an event of 5"):
+        checker.returned(1, (None, False), 4)
+    assert checker.returned(1, (None, False), 7) is None
+    for time in (6, 7):
+        with pytest.raises(
+            ValueError, match="after an event of 7: events come by time, calls before returns"
+        ):
+            checker.called(1, Op.LOAD, "a", (), time)
+        with pytest.raises(ValueError, match=f"load is called at {time}, before what was taken in already"):
+            checker.feed(load(None, time))
+    with pytest.raises(ValueError, match="returns at 8, before its call at 9"):
+        checker.feed(replace(load(None, 9), return_=8))
+
+
+def many_at_once(key: str) -> Iterator[Operation]:
+    """Twenty changes of which each may have come before each, and a load that needs them in a certain order."""
+    for client in range(20):
+        yield Operation(client, Op.COMPARE_AND_SWAP, key, (client, client + 1), None, 100, None)
+        yield Operation(30 + client, Op.STORE, key, (client % 7,), None, 100, 200 + client)
+
+
+def test_a_key_beyond_its_bound_is_undecided_and_the_others_go_on() -> None:
+    for broken in (False, True):
+        checker = streaming.OnlineChecker(max_configurations=50)
+        for operation in many_at_once("a"):
+            assert checker.feed(operation) is None
+        checker.feed(replace(store(1, 300), key="b"))
+        checker.feed(replace(load(2 if broken else 1, 302), key="b"))
+        checker.feed(load(77, 304))  # nobody can say any more whether that is right
+        answer = checker.finish()
+        if broken:
+            assert isinstance(answer, Violation)
+            assert answer.key == "b"
+        else:
+            assert answer == Unknown("the bound of 50 configurations ran out on key 'a'")
+            assert answer.verdict is Verdict.UNKNOWN
+
+
+def test_a_pending_read_is_not_kept() -> None:
+    checker = streaming.OnlineChecker()
+    checker.feed(Operation(1, Op.LOAD, "a", (), None, 0, None))
+    checker.feed(Operation(2, Op.RANGE, None, (), None, 0, None))
+    assert max(sizes(checker)[2:-1]) == 0
+    assert checker.finish() == LinearizableSoFar(2)
+
+
+def test_a_count_between_the_possible_ones_is_not_judged() -> None:
+    checker = streaming.OnlineChecker()
+    for key in ("a", "b"):
+        checker.feed(replace(store(1, 0), client=ord(key), key=key))
+        checker.feed(Operation(1 + ord(key), Op.DELETE, key, (), None, 0, 1))
+    checker.feed(Operation(3, Op.LEN, None, (), 1, 5, 6))
+    assert checker.finish() == Unknown("1 answers cannot be judged in bounded memory")
+
+
+def test_a_wrong_count() -> None:
+    checker = streaming.OnlineChecker()
+    checker.feed(store(1, 0))
+    checker.feed(Operation(3, Op.LEN, None, (), 2, 5, 6))
+    answer = checker.finish()
+    assert isinstance(answer, Violation)
+    assert answer.explanation == (
+        "client 3's len() -> 2 at 5..6, but nothing that may change the map ran then, and it held 1 keys"
+    )
+
+
+def long_history(random: Random) -> list[Operation]:
+    """Forty keyed operations of four clients, by call; in half of them one answer is changed."""
+    model, state, done, free = MapModel(), MapModel.initial, [], [0] * 4
+    planned = []
+    for _ in range(40):
+        client = random.randrange(4)
+        call = free[client] + random.randrange(3)
+        free[client] = call + random.randrange(6)
+        planned.append((random.uniform(call, free[client]), client, call, free[client]))
+    for _, client, call, end in sorted(planned):
+        op, key = random.choice(KEYED), random.choice("ab")
+        args = tuple(random.randint(1, 3) for _ in SIGNATURES[op].arguments)
+        state, answer = model.invoke(state, op, key, args)
+        done.append(Operation(client, op, key, args, answer, call, end))
+    if random.random() < 0.5:
+        place = random.randrange(40)
+        done[place] = replace(done[place], op=Op.LOAD, args=(), result=(random.randint(1, 3), True))
+    return sorted(done, key=lambda op: op.call)
+
+
+@pytest.mark.parametrize("seed", [90, 91])
+def test_as_the_checker_of_whole_histories(seed: int) -> None:
+    """Longer histories than brute force can decide."""
+    random = Random(seed)
+    answers = []
+    for _ in range(300):
+        history = long_history(random)
+        checker, by_events = streaming.OnlineChecker(), streaming.OnlineChecker()
+        for op in history:
+            checker.feed(op)
+        play(by_events, history, events_of(history))
+        expected = check(history).verdict
+        assert checker.finish().verdict is expected, told(history, Claims())
+        assert by_events.finish().verdict is expected, told(history, Claims())
+        answers.append(expected)
+    assert min(answers.count(Verdict.VIOLATION), answers.count(Verdict.LINEARIZABLE)) > 50
