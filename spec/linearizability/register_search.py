@@ -22,6 +22,9 @@ configurations can be completed to a valid order, so can one of those that arise
 an order of what is in effect, so nothing is accepted that has none. Of equal configurations the one with the
 greatest T can do all that the others can.
 
+A write that may happen again while it runs (a weak `clear`) is never used up. When it returns, any number of
+segments that it begins may still have to go in, in hindsight, as it will not begin another.
+
 Of running blind writes of the same value it does not matter which is in effect, until one returns. The one
 called last stands for all: when w returns and is not in effect, but one of its value that was called later is,
 then w takes its place, and the other is free again. Nothing better can be done, as the other is called before T
@@ -95,7 +98,8 @@ class RegisterSearch:
 
     Feed `called` and `returned` in time order, calls before returns at equal times. A step that is never
     returned stays running and is never forced. Needs memory for what runs only, unless constructed with
-    `witness`. Both raise OutOfBounds when the budget ends.
+    `witness`. Both raise OutOfBounds when the budget ends; each configuration that arises where a returning step
+    was not in effect is charged to it.
     """
 
     def __init__(self, budget: Budget, witness: bool = False) -> None:
@@ -137,7 +141,8 @@ class RegisterSearch:
         settled: dict[tuple[int, int], _Past] = {}
         for (state, mask), past in self._live.items():
             for after, reached, how in self._settled(step, state, mask, past):
-                self._budget.create(1)
+                if not mask & step.bit:
+                    self._budget.create(1)
                 key = after, reached & ~step.bit
                 if key not in settled or settled[key].event < how.event:
                     settled[key] = how
