@@ -176,6 +176,9 @@ def agree(data: bytes, kernels: Kernels) -> bool:
             for client, _, _, call, end, _ in strict
             for number in (client, call, end or 0)
         )
+    if b"[" * 500 in data and isinstance(strict, str) and isinstance(fast, str):
+        # Which of two mistakes is met first then depends on how deep the stack of the caller is.
+        return strict.partition("not JSON: ")[0] == fast.partition("not JSON: ")[0]
     return bool(strict == fast)
 
 
