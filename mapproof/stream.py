@@ -44,9 +44,7 @@ def judge_stream(
     """
     started = time.perf_counter()
     try:
-        checker = OnlineChecker(
-            claims, max_configurations=max_configurations, limit_seconds=limit_seconds, remembered=64
-        )
+        checker = OnlineChecker(claims, max_configurations=max_configurations, limit_seconds=limit_seconds)
     except ValueError as error:
         raise HistoryError(f"{name}: {error}") from None
     reader = _Reader(checker, name, progress, inf if limit_seconds is None else started + limit_seconds)

@@ -16,7 +16,7 @@ from mapproof.spec.linearizability.core import Core, smallest_core, surroundings
 from mapproof.spec.linearizability.effects import MISSING, NO_EFFECT, Effect, Values, effect_of, register_step
 from mapproof.spec.linearizability.explain import explain, qualified, said
 from mapproof.spec.linearizability.groups import Group
-from mapproof.spec.linearizability.results import Violation
+from mapproof.spec.linearizability.results import Method, Violation
 from mapproof.spec.linearizability.search import PENDING, Action
 from mapproof.spec.linearizability.streaming_key import Step, StreamKey
 from mapproof.spec.model import Inconsistent
@@ -53,7 +53,7 @@ def _core(key: StreamKey, steps: Sequence[Step], budget: Budget) -> Violation | 
     operations = [step.operation for step in steps]
     about, sentence = explain(group, found.indices, operations)
     core = sorted((operations[index] for index in found.indices), key=lambda operation: operation.call)
-    return Violation(tuple(core), about, qualified(sentence, found))
+    return Violation(tuple(core), about, qualified(sentence, found), Method.SEARCH)
 
 
 def _actions(steps: Sequence[Step], values: Values) -> list[Action[Effect]]:
@@ -90,7 +90,7 @@ def _violation_by_states(key: StreamKey, failed: Step, others: Sequence[Step]) -
         "what this rests on is no longer in memory"
     )
     operations = sorted([failed.operation, *(step.operation for step in others)], key=_by_call)
-    return Violation(tuple(operations), key.key, sentence)
+    return Violation(tuple(operations), key.key, sentence, Method.SEARCH)
 
 
 def _by_call(operation: Operation) -> int:

@@ -86,4 +86,5 @@ def may_have_met(key: StreamKey | None, value: Any) -> bool:
 def impossible_count(operation: Operation, fewest: int, most: int) -> str:
     """The sentence for a `len` that ran alone and is none of the possible counts."""
     held = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-    return f"{said(operation)}, but nothing that may change the map ran then, and it held {held} keys"
+    keys = "key" if held == "1" else "keys"
+    return f"{said(operation)}, but nothing that may change the map ran then, and it held {held} {keys}"

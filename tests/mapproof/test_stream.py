@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -154,3 +156,14 @@ def test_as_a_file(examples: Path) -> None:
         lines = list(history.lines())
         found = judge_stream(lines, name, Claims(), reorder=len(lines))
         assert found.verdict is check(history).verdict
+
+
+def test_the_example_of_the_manual_prints_what_it_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "streaming.md").read_text("utf-8")
+    (code,), (expected,) = (
+        re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("python", "text")
+    )
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "streaming.md", "exec"), {})  # noqa: S102 - our own manual
+    assert printed.getvalue() == expected

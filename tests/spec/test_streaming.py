@@ -20,6 +20,7 @@ from mapproof.spec.claims import Claims, Contract
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.history import Operation
 from mapproof.spec.linearizability import (
+    Method,
     Unknown,
     Violation,
     check,
@@ -523,6 +524,7 @@ def test_what_the_key_held_is_said_where_memory_ends() -> None:
         "done; what this rests on is no longer in memory"
     )
     assert [op.client for op in answer.core] == [4, 1]
+    assert answer.method is Method.SEARCH
 
 
 @pytest.mark.parametrize(
@@ -611,7 +613,7 @@ def test_a_wrong_count() -> None:
     answer = checker.finish()
     assert isinstance(answer, Violation)
     assert answer.explanation == (
-        "client 3's len() -> 2 at 5..6, but nothing that may change the map ran then, and it held 1 keys"
+        "client 3's len() -> 2 at 5..6, but nothing that may change the map ran then, and it held 1 key"
     )
 
 
