@@ -12,7 +12,7 @@ import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
+from resource import RUSAGE_SELF, getpagesize, getrusage
 from time import process_time
 from typing import Any, TypeAlias
 
@@ -22,6 +22,12 @@ Measured: TypeAlias = dict[str, Any]
 def megabytes() -> float:
     """The most memory that this process has held so far."""
     return getrusage(RUSAGE_SELF).ru_maxrss / 1024
+
+
+def megabytes_now() -> float:
+    """The memory that this process holds."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * getpagesize() / 2**20
 
 
 def decision(file: Path, repeats: int) -> Measured:
@@ -38,7 +44,7 @@ def decision(file: Path, repeats: int) -> Measured:
         columns = {name: saved[name] for name in saved.files}
     keys, values = (Integers(int(count)) for count in columns.pop("names"))
     table = Table(**columns, keys=keys, values=values)
-    before = megabytes()
+    before = megabytes_now()
     seconds = []
     for _ in range(repeats):
         started = process_time()

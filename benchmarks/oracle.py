@@ -1,7 +1,7 @@
 """The great comparison with brute force, about ten minutes: `python benchmarks/oracle.py [HISTORIES [WHOLE_MAP]]`.
 
 Every decider judges HISTORIES (1,000,000) small random histories of each family of keyed operations, and WHOLE_MAP
-(60,000) with operations on the whole map, in two processes or as many as there are cores. Prints how often each
+(100,000) with operations on the whole map, in two processes or as many as there are cores. Prints how often each
 answered what. Exits 1 at the first disagreement, with the smallest history of its batch. See `tests/spec/families.py`.
 """
 
@@ -25,7 +25,7 @@ Job = tuple[int, int, int]
 
 def main(arguments: list[str]) -> bool:
     """Whether all deciders agreed on every history."""
-    histories, whole_map = [int(text) for text in arguments] + [1_000_000, 60_000][len(arguments) :]
+    histories, whole_map = [int(text) for text in arguments] + [1_000_000, 100_000][len(arguments) :]
     jobs = [*jobs_of(len(FAMILIES), whole_map, WHOLE_MAP_BATCH)]
     for place in range(len(FAMILIES)):
         jobs += jobs_of(place, histories, BATCH)

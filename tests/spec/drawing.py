@@ -202,7 +202,7 @@ def spoil(
         if code == LOAD_OR_STORE:
             if below(random, 2) == 0:
                 told[row] = 0
-                if below(random, 4) > 0:
+                if below(random, 16) > 0:
                     found[row] = first[row]
         elif below(random, 3) == 0:
             found[row], told[row] = NOTHING, 0

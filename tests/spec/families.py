@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice, pairwise
+from math import inf
 from random import Random
 from typing import Any, Final, TypeAlias
 
@@ -36,7 +37,14 @@ from mapproof.spec.claims import Claims
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.history import Operation
 from mapproof.spec.linearizability import check
+from mapproof.spec.linearizability.budget import Budget
 from mapproof.spec.linearizability.compiled import compiled
+from mapproof.spec.linearizability.groups import Impossible, split
+from mapproof.spec.linearizability.near_linear import LINEARIZABLE, NOT_LINEARIZABLE
+from mapproof.spec.linearizability.register_search import find_register_order
+from mapproof.spec.linearizability.search import Explained
+from mapproof.spec.linearizability.streaming import OnlineChecker
+from mapproof.spec.linearizability.tables import decide_keys, keys_of
 from mapproof.spec.operations import KEYED, SIGNATURES, Shape
 from mapproof.spec.table import COMPLETED, PENDING, RAISED, Table
 
@@ -200,13 +208,71 @@ def by_check(batch: Batch) -> Answers:
     return [_verdict(history) for history in batch.histories()]
 
 
-DECIDERS: Final[Mapping[str, Callable[[Batch], Answers]]] = {"check": by_check}
+def by_search(batch: Batch) -> Answers:
+    """The just-in-time search alone, also where `check` would have a quicker way."""
+    return [_searched(history) for history in batch.histories()]
+
+
+def by_machine_code(batch: Batch) -> Answers:
+    """All histories in one table, each key with its witness held against the effects."""
+    table = batch.table()
+    keys, _ = keys_of(table)
+    codes = decide_keys(keys, len(table.values), Budget(1_000_000, inf)).code
+    answers: list[Verdict | str] = [Verdict.LINEARIZABLE] * len(batch)
+    for key in np.flatnonzero(codes != LINEARIZABLE):
+        answers[key // 2] = Verdict.VIOLATION if codes[key] == NOT_LINEARIZABLE else f"code {codes[key]}"
+    return answers
+
+
+def by_stream(batch: Batch) -> Answers:
+    """Operation by operation, and what is explained is forgotten."""
+    return [_streamed(history) for history in batch.histories()]
+
+
+DECIDERS: Final[Mapping[str, Callable[[Batch], Answers]]] = {
+    "check": by_check,
+    "search": by_search,
+    "machine code": by_machine_code,
+    "stream": by_stream,
+}
+
+COMPARED: Final = ("check", "machine code", "stream")
+"""The deciders that users meet. `search` is within `check`, which asks it only where values repeat."""
+
+
+def _answers(decider: str, batch: Batch) -> Answers:
+    """An error is an answer too, and a wrong one."""
+    try:
+        return DECIDERS[decider](batch)
+    except Exception as error:  # noqa: BLE001 - whatever it raises is its answer
+        return [f"{type(error).__name__}: {error}"] * len(batch)
+
+
+def _searched(history: Sequence[Operation]) -> Verdict | str:
+    budget = Budget(1_000_000, inf)
+    groups = split(history, Claims(), budget)
+    if isinstance(groups, Impossible):
+        return Verdict.VIOLATION
+    try:
+        found = [find_register_order(group.actions, budget.renewed()) for group in groups]  # type: ignore[arg-type]
+    except Exception as error:  # noqa: BLE001 - whatever it raises is its answer
+        return f"{type(error).__name__}: {error}"
+    return Verdict.LINEARIZABLE if all(isinstance(one, Explained) for one in found) else Verdict.VIOLATION
 
 
 def _verdict(history: Sequence[Operation], claims: Claims | None = None) -> Verdict | str:
-    """An error is an answer too, and a wrong one."""
     try:
         return check(history, claims or Claims()).verdict
+    except Exception as error:  # noqa: BLE001 - whatever it raises is its answer
+        return f"{type(error).__name__}: {error}"
+
+
+def _streamed(history: Sequence[Operation]) -> Verdict | str:
+    try:
+        checker = OnlineChecker()
+        for operation in history:
+            checker.feed(operation)
+        return checker.finish().verdict
     except Exception as error:  # noqa: BLE001 - whatever it raises is its answer
         return f"{type(error).__name__}: {error}"
 
@@ -234,14 +300,14 @@ Tally: TypeAlias = "Counter[tuple[str, str, str]]"
 
 
 def compare(
-    family: Family, seed: int, count: int, deciders: Sequence[str] = tuple(DECIDERS)
+    family: Family, seed: int, count: int, deciders: Sequence[str] = COMPARED
 ) -> Tally | Disagreement:
     """Let the deciders judge `count` histories of a family, beside brute force."""
     batch = drawn(family, seed, count)
     right = [Verdict.LINEARIZABLE if verdict else Verdict.VIOLATION for verdict in expected(batch).tolist()]
     tally: Tally = Counter((family.name, "brute force", str(verdict)) for verdict in right)
     for decider in deciders:
-        answers = DECIDERS[decider](batch)
+        answers = _answers(decider, batch)
         tally.update((family.name, decider, str(answer)) for answer in answers)
         wrong = [place for place in range(count) if answers[place] != right[place]]
         if wrong:

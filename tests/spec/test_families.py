@@ -1,12 +1,20 @@
-"""The deciders against brute force on 400,000 random histories, a tenth of what `make oracle-10min` does."""
+"""The deciders against brute force on 400,000 random histories, a tenth of what `make oracle-10min` does, and mutants.
+
+The idea: a comparison is worth what it can see, so each of the mutants must make it disagree, in a process of its
+own, and none of the controls.
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from compiled_oracle import executed
 from families import FAMILIES, Family, compare, drawn, expected
+from family_mutants import CONTROLS, MUTANTS, Mutant
 from oracle import linearizable
 
 from mapproof.spec.model import MapModel
@@ -19,6 +27,12 @@ families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family
 @families
 def test_the_deciders_agree_with_brute_force(family: Family, seed: int) -> None:
     tally = compare(family, seed, 10_000)
+    assert isinstance(tally, Counter), tally
+
+
+@families
+def test_the_search_alone_agrees_with_brute_force(family: Family) -> None:
+    tally = compare(family, 50, 10_000, ["search"])
     assert isinstance(tally, Counter), tally
 
 
@@ -62,3 +76,23 @@ def test_a_history_spoiled_by_nothing_is_linearizable() -> None:
                     assert (value, flag) == (-1 if found is None else found, int(told))
                 case _:
                     raise AssertionError(answer)
+
+
+def hunted(number: int) -> subprocess.CompletedProcess[str]:
+    """What the comparison says of a mutant, in a process of its own."""
+    script = Path(__file__).parent / "family_mutants.py"
+    command = [sys.executable, str(script), str(number)]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.breaks)
+def test_the_comparison_catches_a_mutant(mutant: Mutant) -> None:
+    found = hunted(MUTANTS.index(mutant))
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "brute force" in found.stdout
+
+
+@pytest.mark.parametrize("control", range(len(CONTROLS)), ids=lambda number: CONTROLS[number].decider)
+def test_the_comparison_finds_nothing_where_nothing_is_wrong(control: int) -> None:
+    found = hunted(~control)
+    assert (found.returncode, found.stdout) == (1, "it survived\n"), found.stdout + found.stderr
