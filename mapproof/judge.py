@@ -34,6 +34,7 @@ from mapproof.spec.model import Model
 from mapproof.spec.operations import SIGNATURES
 from mapproof.spec.table import Table, TooLarge
 from mapproof.spec.values import identity
+from mapproof.stream import core_table, judge_stream
 
 ALSO: Final = ("regular", "sequential", "staleness")
 """What may be asked beside linearizability."""
@@ -71,8 +72,6 @@ def judge_file(question: Question) -> list[Evidence]:
 
 def judge_standard_input(question: Question, reorder: int) -> Evidence:
     """The verdict on JSONL from standard input, as it comes. Raises HistoryError."""
-    from mapproof.stream import judge_stream
-
     if question.format not in (None, "jsonl") or question.model is not None or question.also:
         raise HistoryError("-: standard input is JSONL of a map, and linearizability all that is asked of it")
     with limited_memory(question.megabytes):
@@ -135,7 +134,7 @@ def _worded(
     account = None
     match answer:
         case Violation(core=core, explanation=explanation):
-            account = "\n".join([explanation, "", *_table(core)])
+            account = "\n".join([explanation, "", *core_table(core)])
         case Unknown(reason=reason):
             size = f"{reason}; {size}"
         case Linearizable(methods=methods):
@@ -168,17 +167,6 @@ def _keyed(operation: Operation) -> bool:
     return operation.op not in SIGNATURES or SIGNATURES[operation.op].keyed
 
 
-def _table(core: Sequence[Operation]) -> list[str]:
-    """The core, an operation a line, times aligned."""
-    ends = ["" if operation.return_ is None else str(operation.return_) for operation in core]
-    wide = max(len(str(operation.call)) for operation in core)
-    wide_end = max(map(len, ends))
-    return ["the core, by call..return:"] + [
-        f"  client {operation.client}  {operation.call:>{wide}}..{end:<{wide_end}}  {operation}"
-        for operation, end in zip(core, ends, strict=True)
-    ]
-
-
 def _regular(question: Question, history: History) -> Evidence:
     started = time.perf_counter()
     answer = regular(history)
@@ -197,7 +185,7 @@ def _sequential(question: Question, history: History) -> Evidence:
         case SequentiallyConsistent():
             return _evidence(question, about, Verdict.SEQUENTIAL, answer.sentence, started)
         case NotSequentiallyConsistent(core=core, sentence=sentence):
-            account = "\n".join([sentence, "", *_table(core)])
+            account = "\n".join([sentence, "", *core_table(core)])
             return _evidence(question, about, Verdict.VIOLATION, _size(history), started, account)
         case Unknown(reason=reason):
             return _evidence(question, about, Verdict.UNKNOWN, f"{reason}; {_size(history)}", started)

@@ -234,7 +234,7 @@ def test_the_first_screen_ends_with_a_command_that_finds_the_shipped_map_wrong()
 PROGRAMS = [*blocks(README, "python"), *blocks(FORMAT_PAGE, "python")]
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=["pytest", "check", "record"])
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.splitlines()[0][:40])
 def test_a_program_runs(program: str, examples: Path) -> None:
     calls = "".join(f"\n{name}()" for name in re.findall(r"^def (test_\w+)", program, re.MULTILINE))
     done = run(["-c", program + calls], examples)

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
+
+from mapproof.cli import main
 
 GOOD = '{"client": 0, "op": "store", "key": "a", "args": [1], "result": null, "call": 0, "return": 1}\n'
 
@@ -99,3 +102,132 @@ def test_a_history_beyond_its_limit_is_unknown(mapproof: Any, here: Path) -> Non
     (here / "history.jsonl").write_text("".join(lines) * 1)
     result = mapproof("history", "history.jsonl", "--limit", "1e-9")
     assert (result.exit_code, result.stdout.rstrip()[-9:]) == (3, "1 UNKNOWN"), result.output
+
+
+DATA = Path(__file__).parents[1] / "spec" / "data"
+
+
+def test_other_consistencies_are_told_beside(mapproof: Any, examples: Path) -> None:
+    asked = mapproof(
+        "history",
+        examples / "history_good.jsonl",
+        "--also",
+        "regular,sequential,staleness",
+        "--json",
+        "out.json",
+    )
+    assert (asked.exit_code, asked.stderr) == (0, "")
+    report = json.loads(Path("out.json").read_text())
+    assert [found["verdict"] for found in report["results"]] == [
+        "LINEARIZABLE",
+        "REGULAR",
+        "SEQUENTIAL",
+        "MEASURED",
+    ]
+    bad = mapproof("history", examples / "history_bad.jsonl", "--also", "regular,staleness")
+    assert bad.exit_code == 1
+    assert "history_bad.jsonl: staleness" in bad.stdout
+
+
+def test_how_it_was_decided_is_told(mapproof: Any, here: Path) -> None:
+    (here / "history.jsonl").write_text(GOOD)
+    result = mapproof("history", "history.jsonl", "--json", "out.json")
+    assert result.exit_code == 0
+    (found,) = json.loads((here / "out.json").read_text())["results"]
+    assert found["scope"] == (
+        "1 operations, 1 clients, 1 keys; 1 key by zones, chains and a greedy order: no value was stored twice"
+    )
+
+
+@pytest.mark.parametrize("file", ["register.edn", "strings.txt", "etcd.log"])
+def test_histories_of_other_tools(mapproof: Any, file: str) -> None:
+    result = mapproof("history", DATA / file)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.rstrip().endswith("1 LINEARIZABLE")
+
+
+QUEUE = (
+    '{"client": 0, "op": "enqueue", "key": null, "args": [1], "result": null, "call": 0, "return": 1}\n'
+    '{"client": 0, "op": "dequeue", "key": null, "args": [], "result": %s, "call": 2, "return": 3}\n'
+)
+
+
+def test_a_model_of_another_object(mapproof: Any, here: Path) -> None:
+    (here / "right.jsonl").write_text(QUEUE % 1)
+    (here / "wrong.jsonl").write_text(QUEUE % 2)
+    model = "mapproof.spec.objects:FifoQueue"
+    assert mapproof("history", "right.jsonl", "--model", model).exit_code == 0
+    assert mapproof("history", "wrong.jsonl", "--model", model).exit_code == 1
+    assert mapproof("history", "right.jsonl").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--model", "nonsense"], "--model: 'nonsense' is not of the form pkg.mod:attr"),
+        (["--model", "json:nothing"], "json has no nothing"),
+        (["--model", "json:dumps"], "--model: json:dumps: TypeError"),
+        (["--model", "json:JSONDecoder"], "has no `initial` or no `step`, so it is no model"),
+        (["--format", "foo"], "--format: 'foo' is none of jsonl, "),
+        (["--format", "parquet"], "history.jsonl"),
+        (["--also", "strange"], "'strange' is none of regular, sequential, staleness"),
+        (["--memory", "0"], "Invalid value for '--memory'"),
+        (["--reorder", "-1"], "Invalid value for '--reorder'"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line(mapproof: Any, here: Path, arguments: list[str], says: str) -> None:
+    (here / "history.jsonl").write_text(GOOD)
+    result = mapproof("history", "history.jsonl", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert says in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+
+
+def piped(content: str, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["history", "-", *arguments], input=content)
+
+
+def test_standard_input(here: Path) -> None:
+    assert piped(GOOD).exit_code == 0
+    wrong = GOOD + GOOD.replace('"store"', '"load"').replace("[1]", "[]").replace(
+        "null,", "[2, true],"
+    ).replace('"call": 0, "return": 1', '"call": 2, "return": 3')
+    assert piped(wrong).exit_code == 1
+    assert piped(GOOD.replace("}", "")).exit_code == 2
+    assert "standard input is JSONL of a map" in piped(GOOD, "--also", "regular").stderr
+
+
+def test_a_bound_of_memory_is_unknown(process: Any, tmp_path: Path) -> None:
+    """In a process of its own: the bound is the process's."""
+    lines = [
+        GOOD.replace("[1]", f"[{n}]").replace(
+            '"call": 0, "return": 1', f'"call": {2 * n}, "return": {2 * n + 1}'
+        )
+        for n in range(30_000)
+    ]
+    (tmp_path / "long.jsonl").write_text("".join(lines))
+    result = process("history", tmp_path / "long.jsonl", "--memory", "4")
+    assert (result.returncode, result.stderr) == (3, "")
+    assert "memory ran out" in result.stdout or "need more than 4 MB" in result.stdout
+
+
+def test_a_large_file_goes_through_a_table(mapproof: Any, here: Path) -> None:
+    lines = []
+    for n in range(45_000):
+        lines.append(
+            GOOD.replace('"a"', f'"key {n % 50}"')
+            .replace("[1]", f"[{n}]")
+            .replace('"call": 0, "return": 1', f'"call": {2 * n}, "return": {2 * n + 1}')
+        )
+    (here / "large.jsonl").write_text("".join(lines))
+    assert (here / "large.jsonl").stat().st_size > 4_000_000
+    result = mapproof("history", "large.jsonl", "--json", "out.json")
+    assert result.exit_code == 0
+    (found,) = json.loads((here / "out.json").read_text())["results"]
+    assert found["scope"].startswith("45,000 operations, 1 clients, 50 keys; 50 keys by zones")
+
+
+def test_a_wrong_history_of_another_tool(mapproof: Any) -> None:
+    result = mapproof("history", DATA / "independent.edn")
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert "the core, by call..return:" in result.stdout
