@@ -343,6 +343,11 @@ class StreamKey:
         register = self._register.fork()
         return register if all(self._replay(register, event) for event in self._events) else None
 
+    @property
+    def waits(self) -> bool:
+        """Some answer is not known yet that others depend on."""
+        return bool(self._events)
+
     def states(self) -> set[int]:
         """The states that the key may have, if nothing that runs does more than it must have."""
         register = self._ahead()

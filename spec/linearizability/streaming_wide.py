@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from mapproof.spec.claims import Claims, Contract
 from mapproof.spec.history import Operation
@@ -22,6 +22,9 @@ from mapproof.spec.values import identity
 
 Met: TypeAlias = Mapping[Hashable, tuple[Any, Any]]
 """Identity of a key -> (the key, the value) that a `range` met."""
+
+
+_STORES_OR_NOT: Final = (Op.LOAD_OR_STORE, Op.COMPARE_AND_SWAP)
 
 
 @dataclass(slots=True)
@@ -71,16 +74,21 @@ def part(operation: Operation, key: StreamKey, found: Met, claims: Claims) -> St
 
 
 def may_have_met(key: StreamKey | None, value: Any) -> bool:
-    """Whether somebody within memory stored the value on the key; if not, nothing is known."""
+    """Whether somebody within memory stored the value on the key, or may have; if not, nothing is known.
+
+    What depends on an answer that is still to come is not counted: the answer may deny it.
+    """
     if key is None or key.undecided is not None:
         return False
     values = Values()
     number = values.number(value)
     for step in (*key.tail, *key.running.values()):
         effect = effect_of(step.shown, values)
+        if step.shown.pending and step.shown.op in _STORES_OR_NOT:
+            continue
         if not isinstance(effect, Inconsistent) and effect.post == number:
             return True
-    return key.values.number(value) in key.states()
+    return not key.waits and key.values.number(value) in key.states()
 
 
 def impossible_count(operation: Operation, fewest: int, most: int) -> str:

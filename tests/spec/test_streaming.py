@@ -414,6 +414,11 @@ MUTANTS: dict[str, tuple[ModuleType, tuple[str, ...], str]] = {
     ),
     "a clear deletes each key once": (streaming_wide, ("claims.clear is Contract.WEAK", "False"), "part"),
     "a key that is not met is not missing": (streaming_wide, ("else (None, False)", "else None"), "part"),
+    "what may not have been stored was": (
+        streaming_wide,
+        ("if step.shown.pending and step.shown.op in _STORES_OR_NOT:", "if False:"),
+        "may_have_met",
+    ),
     "equal times are ordered": (streaming, ("returns[0][0] < call", "returns[0][0] <= call"), "OnlineChecker"),
     "the end settles nothing": (
         streaming,
@@ -462,6 +467,8 @@ RARE = [
     [Operation(0, Op.CLEAR, None, (), None, 0, 20), store(1, 1), load(None, 3), store(2, 5), load(None, 7)],
     # The count decides which of two changes came last.
     [store(1, 0), Operation(2, Op.DELETE, "a", (), None, 0, 1), Operation(3, Op.LEN, None, (), 0, 5, 6), load(1, 8)],
+    # A range met what a compare_and_swap, as it says later, did not store.
+    [Operation(1, Op.COMPARE_AND_SWAP, "a", (2, 1), False, 0, 8), Operation(2, Op.RANGE, None, (), [["a", 1]], 1, 2)],
     [store(1, 0), Operation(2, Op.DELETE, "a", (), None, 0, 1), Operation(3, Op.LEN, None, (), 1, 5, 6), load(None, 8)],
 ]  # fmt: skip
 
