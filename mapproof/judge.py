@@ -155,7 +155,7 @@ def _evidence(
 
 def _size(history: History | Table) -> str:
     if isinstance(history, Table):
-        operations, clients, keys = len(history), len(set(history.client.tolist())), len(history.keys)
+        operations, clients, keys = len(history), history.clients(), len(history.keys)
     else:
         operations = len(history)
         clients = len({operation.client for operation in history.operations})

@@ -31,7 +31,7 @@ class Verdict(StrEnum):
     SAMPLED = "SAMPLED"  # so many cases were run, nothing was found, and nothing more is claimed
     FAILED = "FAILED"  # a run of the code itself went wrong
     INCONCLUSIVE = "INCONCLUSIVE"  # the check could not look
-    LINEARIZABLE = "LINEARIZABLE"  # a history has a witness
+    LINEARIZABLE = "LINEARIZABLE"  # a history has an order that explains it
     VIOLATION = "VIOLATION"  # a history has none
     REGULAR = "REGULAR"  # each read answered a write that overlaps it, or one that was not overwritten before
     SEQUENTIAL = "SEQUENTIAL"  # an order explains a history that keeps each client's own, if not the clock

@@ -155,6 +155,13 @@ class Table:
     def __len__(self) -> int:
         return len(self.op) + len(self.whole)
 
+    def clients(self) -> int:
+        """How many clients there are."""
+        import numpy as np
+
+        others = {operation.client for _, operation in self.whole}
+        return len(others.union(np.unique(self.client).tolist()))
+
     def operation(self, row: int) -> Operation:
         """One row as an object."""
         cells = _Row(*(int(column[row]) for column in self._columns()))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Mapping
 from functools import cache
 from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
@@ -52,10 +52,7 @@ def read_table(source: Path | str | bytes, name: str | None = None) -> Table:
 @cache
 def kernels_of_reading() -> Kernels:
     """The compiled kernels. Raises FastExtraMissing."""
-    kernels = compiled(jsonl_kernel.KERNELS)
-    for kernel in kernels.values():  # they allocate nothing: not to count references makes them twice as fast
-        cast(Any, kernel).targetoptions["_nrt"] = False
-    return kernels
+    return compiled(jsonl_kernel.KERNELS, allocate=False)
 
 
 def tabulated(data: bytes, name: str, kernels: Kernels) -> Table:
