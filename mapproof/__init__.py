@@ -2,6 +2,7 @@
 
     from mapproof import check_map            test a map of your own
     from mapproof import History, check       decide a recorded history
+    from mapproof import Recorder             record one
 
 The names are imported when they are used, because the pytest plugin imports this package in every run.
 """
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from mapproof.spec.claims import Claims, Contract
     from mapproof.spec.history import History, HistoryError, Operation
     from mapproof.spec.linearizability import Linearizable, Unknown, Violation, check
+    from mapproof.spec.linearizability.any_model import check_model
+    from mapproof.spec.linearizability.streaming import OnlineChecker
+    from mapproof.spec.recorder import Recorder
     from mapproof.stateful_tests.conformance import MapIsWrong, UnsuitableTarget, check_map
 
 __version__ = "0.1.0"
@@ -29,6 +33,9 @@ _HOMES = {
     "Unknown": "mapproof.spec.linearizability",
     "Violation": "mapproof.spec.linearizability",
     "check": "mapproof.spec.linearizability",
+    "check_model": "mapproof.spec.linearizability.any_model",
+    "OnlineChecker": "mapproof.spec.linearizability.streaming",
+    "Recorder": "mapproof.spec.recorder",
     "MapIsWrong": "mapproof.stateful_tests.conformance",
     "UnsuitableTarget": "mapproof.stateful_tests.conformance",
     "check_map": "mapproof.stateful_tests.conformance",
@@ -41,12 +48,15 @@ __all__ = [
     "HistoryError",
     "Linearizable",
     "MapIsWrong",
+    "OnlineChecker",
     "Operation",
+    "Recorder",
     "Unknown",
     "UnsuitableTarget",
     "Violation",
     "check",
     "check_map",
+    "check_model",
 ]
 
 
