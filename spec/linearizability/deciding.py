@@ -153,7 +153,8 @@ def _steps(actions: Sequence[Action[Effect]]) -> _Steps:
 def _times(calls: list[int], returns: list[float]) -> tuple[Ints, Ints]:
     """Times of any size as times that a kernel can hold."""
     ends = [FOREVER if end == PENDING else int(end) for end in returns]
-    if min(calls, default=0) > -FOREVER and max(max(calls, default=0), *ends, 0) <= FOREVER:
+    held = min(calls, default=0) > -FOREVER and max(max(calls, default=0), *ends, 0) <= FOREVER
+    if held and FOREVER not in returns:  # a return at that very moment must not look like none
         return calls, ends
     ranks = {time: rank for rank, time in enumerate(sorted({*calls, *returns}))}
     ranks[PENDING] = FOREVER

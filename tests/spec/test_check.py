@@ -138,6 +138,15 @@ def test_a_return_before_the_call_is_refused() -> None:
         check([missing("a", 0, 1), missing("a", 4, 3)])
 
 
+def test_a_return_at_the_largest_time_of_a_kernel_is_no_pending_one() -> None:
+    at = 2**62
+    assert isinstance(check(History((store("a", 1, at - 3, at),))), Linearizable)
+    assert isinstance(
+        check(History((store("a", 1, at - 3, at), missing("a", at + 1, at + 2)))),
+        Violation,
+    )
+
+
 def test_too_many_configurations_are_unknown() -> None:
     answer = check(hard("a"), max_configurations=1_000)
     assert answer == Unknown("the bound of 1000 configurations ran out on key 'a'")
