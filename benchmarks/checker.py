@@ -43,7 +43,7 @@ class Figure:
     def __str__(self) -> str:
         goal = "" if self.goal is None else f"<= {self.goal:g}"
         return (
-            f"{self.what:58} {self.value:9.3f} {self.unit:4} {goal:8} {'' if self.met else 'missed'}".rstrip()
+            f"{self.what:66} {self.value:9.3f} {self.unit:4} {goal:8} {'' if self.met else 'missed'}".rstrip()
         )
 
 

@@ -58,13 +58,13 @@ def run(job: Job) -> Tally | Disagreement:
 
 def table(total: Tally) -> str:
     """For each family and decider how many histories it called linearizable, and how many not."""
-    lines = [f"{'family':36} {'decider':12} {'LINEARIZABLE':>12} {'VIOLATION':>10}"]
+    lines = [f"{'family':40} {'decider':12} {'LINEARIZABLE':>12} {'VIOLATION':>10}"]
     names = [family.name for family in FAMILIES] + [WHOLE_MAP]
     for family, decider in sorted(
         {key[:2] for key in total}, key=lambda pair: (names.index(pair[0]), pair[1])
     ):
         yes, no = total[family, decider, "LINEARIZABLE"], total[family, decider, "VIOLATION"]
-        lines.append(f"{family:36} {decider:12} {yes:12,} {no:10,}")
+        lines.append(f"{family:40} {decider:12} {yes:12,} {no:10,}")
     return "\n".join(lines)
 
 
