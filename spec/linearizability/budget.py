@@ -34,6 +34,10 @@ class Budget:
         """As many configurations again, until the same deadline."""
         return Budget(self._given, self._deadline)
 
+    def at_most(self, configurations: int) -> Budget:
+        """No more configurations than that, until the same deadline."""
+        return Budget(min(configurations, self._left), self._deadline)
+
     def work(self, units: int) -> None:
         """Report steps done, each well under a microsecond or two. Raises OutOfBounds when time is up."""
         self._units += units

@@ -108,24 +108,27 @@ def find_order(
     readers: dict[int, _Running] = {}
     writers: dict[int, _Running] = {}
     free: dict[int, _Running] = {}
+    wide = 0
     bits = _Bits()
     for returns, place in _events(actions, budget):
         budget.work(len(live))
         action = actions[place]
         if returns:
             running = (readers if action.reads else writers)[place]
-            tried = _dependent(running, writers.values(), readers.values())
+            tried = _dependent(running, writers.values(), wide)
             live = _returned(live, running, action.reads, tried, free.values(), step, budget)
             if not live:
                 return Stuck(place)
             del (readers if action.reads else writers)[place]
             free.pop(place, None)
+            wide -= running.part is None
             bits.give_back(running.bit)
         else:
             running = _Running(
                 bits.take(), place, action.effect, action.optional, action.repeatable, action.part
             )
             (readers if action.reads else writers)[place] = running
+            wide += running.part is None
             if action.reads or action.repeatable:
                 free[place] = running
                 live = _at_once(live, running, step)
@@ -171,16 +174,13 @@ class _Bits:
         self._free.append(bit)
 
 
-def _dependent(
-    returning: _Running, writers: Collection[_Running], readers: Collection[_Running]
-) -> Collection[_Running]:
+def _dependent(returning: _Running, writers: Collection[_Running], wide: int) -> Collection[_Running]:
     """The running writers whose effect the returning action may have to wait for.
 
-    While an action runs that may touch all of the state, that is all of them: it tells their orders apart.
+    While any of the `wide` actions runs, which may touch all of the state, that is all of them: it tells their
+    orders apart.
     """
-    if any(running.part is None for running in (*writers, *readers)):
-        return writers
-    return [writer for writer in writers if writer.part == returning.part]
+    return writers if wide else [writer for writer in writers if writer.part == returning.part]
 
 
 def _at_once(live: _Configurations[S], running: _Running, step: Step[S, Any]) -> _Configurations[S]:
@@ -206,6 +206,8 @@ def _returned(
 ) -> _Configurations[S]:
     """The configurations after the return: those in which the action took effect (or, optional, never will)."""
     bit = returning.bit
+    if not returning.repeatable and all(mask & bit for _, mask in live):
+        return {(state, mask ^ bit): link for (state, mask), link in live.items()}
     settled: _Configurations[S] = {}
     open_: list[tuple[S, int, _Link]] = []
     for (state, mask), link in live.items():
