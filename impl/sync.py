@@ -34,6 +34,7 @@ class Access(StrEnum):
     SWAP = "swap"
     COMPARE_AND_SWAP = "compare_and_swap"
     ADD = "add"
+    OR = "or"
     LOCK = "lock"
     TRY_LOCK = "try_lock"
     UNLOCK = "unlock"
@@ -317,6 +318,24 @@ class Plain(Generic[T]):
     def peek(self) -> T:
         """The value, unseen by the hook: for invariant checks and pictures, never for an algorithm."""
         return self._value
+
+
+class PlainFlags(Plain[int]):
+    """Bits that are read and written without synchronisation, but that readers may also set atomically, as the
+    flags of Go's built-in map are: two `atomic_or` lose nothing, a `write` may undo either."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self, value: int = 0, name: str = "flags") -> None:
+        super().__init__(value, name)
+        self._lock = allocate_lock()
+
+    def atomic_or(self, bits: int) -> None:
+        """Set these bits in one step."""
+        if _hook is not None:
+            _hook.before(self, Access.OR)
+        with self._lock:
+            self._value |= bits
 
 
 class PlainDict(Generic[K, V]):
