@@ -128,11 +128,14 @@ def _decide(
     length = len(wanted)
     certain = filled(length, 1)
     compares = False
+    most = 0
     for step in range(length):
         if optional[step] != 0:
             certain[step] = 0
         if unless[step] >= 0:
             compares = True
+        elif wanted[step] <= 0:
+            most += 1
     writer = filled(values + 1, -1)
     changer = filled(values + 1, -1)
     reader = filled(values + 1, -1)
@@ -140,11 +143,11 @@ def _decide(
     code, count = linked(wanted, post, optional, certain, writer, changer, reader, next_reader, blame)
     if code != LINEARIZABLE:
         return code, count
-    head = filled(length, 0)
-    kind = filled(length, 0)
-    due = filled(length, 0)
-    earliest = filled(length, 0)
-    latest = filled(length, 0)
+    head = filled(most, 0)
+    kind = filled(most, 0)
+    due = filled(most, 0)
+    earliest = filled(most, 0)
+    latest = filled(most, 0)
     ends_at = filled(length, -1)
     code, count = blocks_of(
         wanted, unless, post, call, return_, certain, writer, changer, reader, next_reader, count,
