@@ -65,19 +65,19 @@ class Operations(click.ParamType[tuple[Op, ...]]):
         return tuple(map(Op, self._words.convert(value, param, ctx)))
 
 
-class Seconds(click.FloatRange):
-    """A time: positive, and a number (`nan` passes every comparison)."""
+class Amount(click.FloatRange):
+    """A positive number (`nan` passes every comparison of a range)."""
 
-    name = "seconds"
+    name = "number"
 
     def __init__(self) -> None:
         super().__init__(min=0, min_open=True)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        seconds: float = super().convert(value, param, ctx)
-        if math.isnan(seconds):
+        amount: float = super().convert(value, param, ctx)
+        if math.isnan(amount):
             self.fail(f"{value!r} is not a number", param, ctx)
-        return seconds
+        return amount
 
 
 class BadInput(click.ClickException):
@@ -87,13 +87,16 @@ class BadInput(click.ClickException):
 
 
 class _Verbs(click.Group):
-    """An error of our own must not look like a counterexample: it is no verdict, exit code 3."""
+    """Neither an error of our own nor Ctrl-C must look like a counterexample: both are no verdict, exit code 3."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit):
             raise
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("interrupted: no verdict", err=True)
+            ctx.exit(3)
         except Exception:  # noqa: BLE001 - printed in full
             traceback.print_exc()
             click.echo(
@@ -133,7 +136,8 @@ def verify(seed: int, json_file: Path | None) -> None:
 @click.option("--kwargs", metavar="JSON", help="Keyword arguments, a JSON object.")
 @click.option(
     "--budget",
-    type=Seconds(),
+    type=Amount(),
+    metavar="SECONDS",
     default=10.0,
     show_default=True,
     help="Seconds to look.",
@@ -203,8 +207,8 @@ def check(
     "--atomic", type=Operations(WHOLE_MAP), help="Operations claimed to be atomic: range,len,clear."
 )
 @click.option("--also", type=Words("regular", "sequential", "staleness"), help="Ask beside: regular,...")
-@click.option("--limit", type=Seconds(), help="Seconds, then UNKNOWN.")
-@click.option("--memory", type=click.FloatRange(min=1), metavar="MB", help="Megabytes, then UNKNOWN.")
+@click.option("--limit", type=Amount(), metavar="SECONDS", help="Seconds, then UNKNOWN.")
+@click.option("--memory", type=Amount(), metavar="MB", help="Megabytes, then UNKNOWN.")
 @click.option(
     "--reorder",
     type=click.IntRange(min=0),
@@ -239,7 +243,7 @@ def history(
         judged_by = None if model is None else load_model(model)
         question = Question(file, claims, format, judged_by, limit, memory, also or ())
         found = [judge_standard_input(question, reorder)] if str(file) == "-" else judge_file(question)
-    except (HistoryError, LoadingError, ModelError) as error:
+    except (HistoryError, LoadingError, ModelError, OSError) as error:
         raise BadInput(str(error)) from None
     _finish(found, json_file, None)
 
@@ -248,7 +252,8 @@ def history(
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @click.option(
     "--timeout",
-    type=Seconds(),
+    type=Amount(),
+    metavar="SECONDS",
     default=60.0,
     show_default=True,
     help="Seconds for a statement.",

@@ -74,13 +74,19 @@ def judge_standard_input(question: Question, reorder: int) -> Evidence:
     """The verdict on JSONL from standard input, as it comes. Raises HistoryError."""
     if question.format not in (None, "jsonl") or question.model is not None or question.also:
         raise HistoryError("-: standard input is JSONL of a map, and linearizability all that is asked of it")
-    with limited_memory(question.megabytes):
-        return judge_stream(
-            sys.stdin.buffer, "-", question.claims, reorder=reorder, limit_seconds=question.limit
-        )
+    started = time.perf_counter()
+    try:
+        with limited_memory(question.megabytes):
+            return judge_stream(
+                sys.stdin.buffer, "-", question.claims, reorder=reorder, limit_seconds=question.limit
+            )
+    except MemoryError:
+        return _evidence(question, "", Verdict.UNKNOWN, "the memory ran out", started)
 
 
 def _judged(question: Question, started: float) -> list[Evidence]:
+    if not question.file.is_file():
+        raise HistoryError(f"{question.file}: a pipe or a device, which can be read only once: give it as -")
     format = question.format or _format_of(question.file)
     if format not in FORMATS and format != "parquet":
         raise HistoryError(f"--format: {format!r} is none of {', '.join([*FORMATS, 'parquet'])}")
@@ -107,6 +113,8 @@ def _format_of(file: Path) -> str:
 
 def _read_any(file: Path, format: str) -> History:
     """A history of any object: JSONL with operations of any name, or what another format holds."""
+    if format == "parquet":
+        raise HistoryError(f"{file}: --model: a Parquet file holds operations of a map only")
     if format != "jsonl":
         return read_history(file, format)
     with open(file, "rb") as stream:

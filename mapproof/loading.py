@@ -24,10 +24,7 @@ def load_factory(target: str, args: str | None, kwargs: str | None) -> Callable[
     The current directory is importable, as for `python -m`. The module is imported with the cooperative
     `threading`, so that locks it makes at import can be simulated too.
     """
-    module_name, colon, attribute = target.partition(":")
-    if not colon or not module_name or not attribute:
-        raise LoadingError(f"TARGET: {target!r} is not of the form pkg.mod:attr")
-    made: Callable[..., Any] = _attribute(_module(module_name, target), attribute, target)
+    made: Callable[..., Any] = _named("TARGET", target)
     if not callable(made):
         raise LoadingError(f"TARGET: {target} is a {type(made).__name__}, not a class or a factory")
     if args is None and kwargs is None:
@@ -37,10 +34,7 @@ def load_factory(target: str, args: str | None, kwargs: str | None) -> Callable[
 
 def load_model(target: str) -> Model[Any]:
     """The model that `target` names: an instance, or a class or function that makes one. Raises LoadingError."""
-    module_name, colon, attribute = target.partition(":")
-    if not colon or not module_name or not attribute:
-        raise LoadingError(f"--model: {target!r} is not of the form pkg.mod:attr")
-    found = _attribute(_module(module_name, target), attribute, target)
+    found = _named("--model", target)
     if isinstance(found, type) or not hasattr(found, "step"):
         try:
             found = found()
@@ -52,25 +46,31 @@ def load_model(target: str) -> Model[Any]:
     return model
 
 
-def _module(name: str, target: str) -> Any:
+def _named(argument: str, target: str) -> Any:
+    """What `target` names; `argument` is where it was given, for messages."""
+    module, colon, attribute = target.partition(":")
+    if not colon or not module or not attribute:
+        raise LoadingError(f"{argument}: {target!r} is not of the form pkg.mod:attr")
+    return _attribute(_module(module, f"{argument}: {target}"), attribute, f"{argument}: {target}")
+
+
+def _module(name: str, about: str) -> Any:
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.insert(0, os.getcwd())
     with patched():
         try:
             return importlib.import_module(name)
         except (Exception, SystemExit) as error:  # a script that ends itself, as without a main guard
-            raise LoadingError(
-                f"TARGET: {target}: cannot import {name}: {type(error).__name__}: {error}"
-            ) from error
+            raise LoadingError(f"{about}: cannot import {name}: {type(error).__name__}: {error}") from error
 
 
-def _attribute(module: Any, path: str, target: str) -> Any:
+def _attribute(module: Any, path: str, about: str) -> Any:
     found = module
     for name in path.split("."):
         try:
             found = getattr(found, name)
         except AttributeError:
-            raise LoadingError(f"TARGET: {target}: {module.__name__} has no {path}") from None
+            raise LoadingError(f"{about}: {module.__name__} has no {path}") from None
     return found
 
 

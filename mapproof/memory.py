@@ -8,11 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 try:
     import resource
 except ImportError:  # no such limits on Windows
     resource = None  # type: ignore[assignment]
+
+
+_LARGEST: Final = 2**62
+"""A number that every system takes, more than any has."""
 
 
 @contextmanager
@@ -27,7 +32,7 @@ def limited_memory(megabytes: float | None) -> Iterator[None]:
         return
     before = resource.getrlimit(resource.RLIMIT_AS)
     more = free if megabytes is None else megabytes * 1e6
-    wanted = int(now + more)
+    wanted = int(min(now + more, _LARGEST))
     if before[1] != resource.RLIM_INFINITY:
         wanted = min(wanted, before[1])
     resource.setrlimit(resource.RLIMIT_AS, (wanted, before[1]))

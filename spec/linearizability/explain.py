@@ -62,7 +62,7 @@ def when(operation: Operation) -> str:
 
 def _without_shape(core: list[Operation], about: str) -> str:
     if len(core) == 1:
-        return f"no state of {about} explains {said(core[0])}"
+        return f"no state that {about} can have been in explains {said(core[0])}"
     return f"no order of these {len(core)} operations on {about} explains all their results"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,13 @@ def test_a_model_of_another_object(mapproof: Any, here: Path) -> None:
         (["--format", "foo"], "--format: 'foo' is none of jsonl, "),
         (["--format", "parquet"], "history.jsonl"),
         (["--also", "strange"], "'strange' is none of regular, sequential, staleness"),
+        (
+            ["--model", "mapproof.spec.objects:Register", "--format", "parquet"],
+            "history.jsonl: --model: a Parquet file holds operations of a map only",
+        ),
+        (["--model", "no_such:Model"], "--model: no_such:Model: cannot import no_such"),
         (["--memory", "0"], "Invalid value for '--memory'"),
+        (["--memory", "nan"], "Invalid value for '--memory'"),
         (["--reorder", "-1"], "Invalid value for '--reorder'"),
     ],
 )
@@ -209,6 +216,53 @@ def test_a_bound_of_memory_is_unknown(process: Any, tmp_path: Path) -> None:
     result = process("history", tmp_path / "long.jsonl", "--memory", "4")
     assert (result.returncode, result.stderr) == (3, "")
     assert "memory ran out" in result.stdout or "need more than 4 MB" in result.stdout
+
+
+@pytest.mark.parametrize("much", ["inf", "1e300"])
+def test_a_bound_of_memory_may_be_far_away(mapproof: Any, here: Path, much: str) -> None:
+    (here / "history.jsonl").write_text(GOOD)
+    assert mapproof("history", "history.jsonl", "--memory", much).exit_code == 0
+
+
+def test_standard_input_has_the_bound_of_memory_too(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def out_of_memory(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("mapproof.judge.judge_stream", out_of_memory)
+    result = piped(GOOD)
+    assert result.exit_code == 3
+    assert "the memory ran out" in result.stdout
+
+
+def test_a_pipe_that_is_named_is_refused(mapproof: Any, here: Path) -> None:
+    os.mkfifo(here / "pipe")
+    result = mapproof("history", "pipe")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "Error: pipe: a pipe or a device, which can be read only once: give it as -\n"
+
+
+def test_what_the_system_refuses_is_one_line(
+    mapproof: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise OSError(5, "Input/output error", "history.jsonl")
+
+    monkeypatch.setattr("mapproof.judge.detect", refused)
+    (here / "history.jsonl").write_text(GOOD)
+    result = mapproof("history", "history.jsonl")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+
+
+def test_an_interrupt_is_no_counterexample(
+    mapproof: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mapproof.judge.judge_file", interrupted)
+    (here / "history.jsonl").write_text(GOOD)
+    result = mapproof("history", "history.jsonl")
+    assert (result.exit_code, result.stderr) == (3, "interrupted: no verdict\n")
 
 
 def test_a_large_file_goes_through_a_table(mapproof: Any, here: Path) -> None:

@@ -151,7 +151,9 @@ def test_a_range_that_meets_what_nobody_stored_or_a_key_twice(range_: Contract) 
 def test_a_count_that_no_moment_explains() -> None:
     answer = violation(op(1, Op.STORE, 7, at=(0, 1)), op(2, Op.LEN, result=2, at=(5, 6)))
     assert answer.key is ALL_KEYS
-    assert answer.explanation == "no state of the whole map explains client 2's len() -> 2 at 5..6"
+    assert answer.explanation == (
+        "no state that the whole map can have been in explains client 2's len() -> 2 at 5..6"
+    )
     answer = violation(op(1, Op.STORE, 7, at=(0, 1)), op(2, Op.LEN, result=0, at=(5, 6)))
     assert answer.explanation == "no order of these 2 operations on the whole map explains all their results"
 
