@@ -57,8 +57,8 @@ class Keys:
     optional: Column
 
 
-def keys_of(table: Table) -> tuple[Keys, int]:
-    """The steps of a table, and the first row that no state explains, -1 if there is none."""
+def keys_of(table: Table, budget: Budget) -> tuple[Keys, int]:
+    """The steps of a table, and the first row that no state explains, -1 if there is none. Raises OutOfBounds."""
     import numpy as np
 
     code = kernels()
@@ -66,9 +66,13 @@ def keys_of(table: Table) -> tuple[Keys, int]:
     wanted, unless, post = (np.empty(size, np.int64) for _ in range(3))
     columns = (table.op, table.first, table.second, table.found, table.told, table.fate)
     refused = code["effects_of_rows"](*columns, len(table.values) + 1, wanted, unless, post)
+    budget.look_at_the_clock()
+    by_call = _by_call(table.call)
+    budget.look_at_the_clock()
     starts, rows = np.zeros(len(table.keys) + 1, np.int64), np.empty(size, np.int64)
-    code["rows_by_key"](table.key, _by_call(table.call), wanted, unless, post, starts, rows)
+    code["rows_by_key"](table.key, by_call, wanted, unless, post, starts, rows)
     rows = rows[: starts[-1]]
+    budget.look_at_the_clock()
     optional = (table.fate != COMPLETED).astype(np.int64)
     steps = (column[rows] for column in (wanted, unless, post, table.call, table.return_, optional))
     return Keys(starts, rows, *steps), int(refused)
@@ -132,7 +136,10 @@ def decide_keys(keys: Keys, values: int, budget: Budget) -> Decided:
             part(parts[0])
         else:
             with ThreadPoolExecutor(len(parts)) as pool:
-                list(pool.map(part, parts))
+                try:
+                    list(pool.map(part, parts))
+                finally:
+                    stop[0] = 1  # after Ctrl-C the pool waits for its threads
     return decided
 
 
@@ -155,22 +162,22 @@ _METHODS: Final = {0: Method.NEAR_LINEAR, **WHY_SEARCHED}
 
 def check_table(table: Table, budget: Budget) -> Linearizable | Violation | Unknown:
     """The answer for a table of operations on single keys. Raises FastExtraMissing."""
-    keys, refused = keys_of(table)
+    try:
+        keys, refused = keys_of(table, budget)
+        budget.look_at_the_clock()
+    except OutOfBounds as bound:
+        return Unknown(f"{bound} while the history was split into keys")
     if refused >= 0:
         operation = table.operation(refused)
         reason = f"it answered to have stored {operation.result[0]!r} where {operation.args[0]!r} was given"
         return Violation((operation,), operation.key, impossible(operation, reason))
-    try:
-        budget.look_at_the_clock()
-    except OutOfBounds as bound:
-        return Unknown(f"{bound} while the history was split into keys")
     decided = decide_keys(keys, len(table.values), budget)
     return _Answer(table, keys, decided, budget).answer()
 
 
 def verdicts_by_key(table: Table, budget: Budget) -> list[bool | None]:
     """For each key of a table, whether its operations are linearizable; None where a bound ran out."""
-    keys, _ = keys_of(table)
+    keys, _ = keys_of(table, budget)
     decided = decide_keys(keys, len(table.values), budget)
     return [{LINEARIZABLE: True, NOT_LINEARIZABLE: False}.get(code) for code in decided.code.tolist()]
 

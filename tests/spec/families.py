@@ -216,8 +216,9 @@ def by_search(batch: Batch) -> Answers:
 def by_machine_code(batch: Batch) -> Answers:
     """All histories in one table, each key with its witness held against the effects."""
     table = batch.table()
-    keys, _ = keys_of(table)
-    codes = decide_keys(keys, len(table.values), Budget(1_000_000, inf)).code
+    bounds = Budget(1_000_000, inf)
+    keys, _ = keys_of(table, bounds)
+    codes = decide_keys(keys, len(table.values), bounds).code
     answers: list[Verdict | str] = [Verdict.LINEARIZABLE] * len(batch)
     for key in np.flatnonzero(codes != LINEARIZABLE):
         answers[key // 2] = Verdict.VIOLATION if codes[key] == NOT_LINEARIZABLE else f"code {codes[key]}"
