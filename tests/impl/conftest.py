@@ -6,8 +6,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # lets the tests of this room import their helpers by name
 
 SECONDS = 20.0
 
