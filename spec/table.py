@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -168,10 +169,14 @@ class Table:
         return _operation(cells, self.keys.value, self.values.value, self.errors.get(row))
 
     def history(self) -> History:
+        """The same operations as objects."""
+        return History(tuple(self.operations()))
+
+    def operations(self) -> Iterator[Operation]:
         """All operations as objects, in the order of the rows, with those on the whole map in their places."""
         key_of, value_of = _each(self.keys, lambda key: key), _each(self.values, lambda value: value)
         keyed = (_operation(cells, key_of, value_of, self.errors.get(row)) for row, cells in self._rows())
-        return History(tuple(_with_inserted(keyed, self.whole)))
+        return _with_inserted(keyed, self.whole)
 
     def lines(self) -> Iterator[bytes]:
         """The lines that `history().lines()` gives, several times faster."""
@@ -195,7 +200,7 @@ class Table:
 
 
 def _each(names: Names, shown: Callable[[Any], _Item]) -> Callable[[int], _Item]:
-    return [shown(names.value(number)) for number in range(len(names))].__getitem__
+    return cache(lambda number: shown(names.value(number)))
 
 
 def _json(value: Any) -> str:

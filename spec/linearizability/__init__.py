@@ -72,8 +72,7 @@ def check(
         limit is None or limit > 0 for limit in (limit_seconds, limit_megabytes)
     ):
         raise ValueError("max_configurations, limit_seconds and limit_megabytes must be positive")
-    if isinstance(history, Table) and history.whole:
-        history = history.history()
+    deadline = inf if limit_seconds is None else perf_counter() + limit_seconds
     if isinstance(history, Iterable):
         history = History(tuple(history))
     bytes_left = (
@@ -81,10 +80,11 @@ def check(
     )
     if bytes_left < _BYTES_A_CONFIGURATION:
         return Unknown(f"{len(history):,} operations need more than {limit_megabytes:g} MB")
-    deadline = inf if limit_seconds is None else perf_counter() + limit_seconds
     budget = Budget(int(min(max_configurations, bytes_left / _BYTES_A_CONFIGURATION)), deadline)
     try:
-        return check_table(history, budget) if isinstance(history, Table) else _check(history, claims, budget)
+        if isinstance(history, Table) and not history.whole:
+            return check_table(history, budget)
+        return _check(history, claims, budget)
     except MemoryError:
         return Unknown("the memory ran out")
 
@@ -94,15 +94,26 @@ _BYTES_A_CONFIGURATION = 500
 """What the decision uses, at most, as measured."""
 
 
-def _check(history: History, claims: Claims, budget: Budget) -> Linearizable | Violation | Unknown:
-    operations = history.operations
+def _check(history: History | Table, claims: Claims, budget: Budget) -> Linearizable | Violation | Unknown:
     try:
+        operations = _objects(history, budget) if isinstance(history, Table) else history.operations
         groups = split(operations, claims, budget)
     except OutOfBounds as bound:
         return Unknown(f"{bound} while the history was split into keys")
     if isinstance(groups, Impossible):
         return Violation((groups.operation,), groups.key, impossible(groups.operation, groups.reason))
     return _decide_all(operations, groups, budget)
+
+
+def _objects(table: Table, budget: Budget) -> tuple[Operation, ...]:
+    operations = []
+    for operation in table.operations():
+        budget.work(_UNITS_AN_OBJECT)
+        operations.append(operation)
+    return tuple(operations)
+
+
+_UNITS_AN_OBJECT = 4
 
 
 def _decide_all(

@@ -61,21 +61,35 @@ def keys_of(table: Table, budget: Budget) -> tuple[Keys, int]:
     """The steps of a table, and the first row that no state explains, -1 if there is none. Raises OutOfBounds."""
     import numpy as np
 
-    code = kernels()
-    size = len(table.op)
-    wanted, unless, post = (np.empty(size, np.int64) for _ in range(3))
+    code, size = kernels(), len(table.op)
+    parts = [slice(begin, begin + _ROWS_AT_ONCE) for begin in range(0, size, _ROWS_AT_ONCE)]
+    effects = tuple(np.empty(size, np.int64) for _ in range(3))
     columns = (table.op, table.first, table.second, table.found, table.told, table.fate)
-    refused = code["effects_of_rows"](*columns, len(table.values) + 1, wanted, unless, post)
-    budget.look_at_the_clock()
+    counts = np.zeros(len(table.keys) + 1, np.int64)
+    refused = -1
+    for part in parts:
+        some = [effect[part] for effect in effects]
+        place = code["effects_of_rows"](*(column[part] for column in columns), len(table.values) + 1, *some)
+        refused = part.start + int(place) if refused < 0 <= place else refused
+        code["count_by_key"](table.key[part], *some, counts[1:])
+        budget.look_at_the_clock()
     by_call = _by_call(table.call)
-    budget.look_at_the_clock()
-    starts, rows = np.zeros(len(table.keys) + 1, np.int64), np.empty(size, np.int64)
-    code["rows_by_key"](table.key, by_call, wanted, unless, post, starts, rows)
-    rows = rows[: starts[-1]]
-    budget.look_at_the_clock()
+    starts, nxt = counts.cumsum(), counts.cumsum()
+    rows = np.empty(starts[-1], np.int64)
+    for part in parts:
+        budget.look_at_the_clock()
+        code["place_by_key"](by_call[part], table.key, *effects, nxt, rows)
+    del by_call
     optional = (table.fate != COMPLETED).astype(np.int64)
-    steps = (column[rows] for column in (wanted, unless, post, table.call, table.return_, optional))
-    return Keys(starts, rows, *steps), int(refused)
+    steps = []
+    for column in (*effects, table.call, table.return_, optional):
+        budget.look_at_the_clock()
+        steps.append(column[rows])
+    return Keys(starts, rows, *steps), refused
+
+
+_ROWS_AT_ONCE = 1_000_000
+"""Between two looks at the clock."""
 
 
 def _by_call(call: Column) -> Column:

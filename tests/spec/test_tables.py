@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import inf
 from random import Random
+from threading import Event
 from time import perf_counter
+from typing import Any
 
 import pytest
 from histories import random_history
@@ -201,6 +203,43 @@ def test_whole_map_operations_in_a_table() -> None:
     ]
     assert isinstance(check(as_table(history[:3])), Linearizable)
     assert isinstance(check(as_table(history)), Violation)
+
+
+def test_the_time_limit_holds_while_operations_become_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = range(20_000)
+    stores = [Operation(0, Op.STORE, "a", (call,), None, 2 * call, 2 * call + 1) for call in calls]
+    table = as_table([*stores, Operation(1, Op.CLEAR, None, (), None, 0, 1)])
+    made = 0
+    every = Table.operations
+
+    def counted(self: Table) -> Iterator[Operation]:
+        nonlocal made
+        for operation in every(self):
+            made += 1
+            yield operation
+
+    monkeypatch.setattr(Table, "operations", counted)
+    assert isinstance(check(table, limit_seconds=1e-9), Unknown)
+    assert 0 < made < 2_000
+
+
+def test_an_interrupt_stops_the_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = as_table([Operation(0, Op.STORE, key, (1,), None, key, key) for key in range(2)])
+    begun, stopped = Event(), []
+
+    def interrupted(low: int, *columns: Any) -> None:
+        if low == 0 and begun.wait(10):
+            raise KeyboardInterrupt
+        begun.set()
+        until = perf_counter() + 10
+        while not (stopped or perf_counter() > until):
+            stopped.extend(columns[-1][columns[-1] == 1])
+
+    monkeypatch.setattr(tables, "_parts", lambda starts: [(0, 1), (1, 2)])
+    monkeypatch.setattr(tables, "kernels", lambda: {**machine.kernels(), "decide_range": interrupted})
+    with pytest.raises(KeyboardInterrupt):
+        check(table)
+    assert stopped
 
 
 def test_a_wrong_order_is_an_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:
