@@ -87,28 +87,28 @@ def effects_of_rows(
     return refused
 
 
-def rows_by_key(
-    key: Sequence[int],
+def count_by_key(
+    key: Sequence[int], wanted: Sequence[int], unless: Sequence[int], post: Sequence[int], counts: Ints
+) -> None:
+    """Add to counts[k] the rows of key k that ask or change something."""
+    for row in range(len(key)):
+        if wanted[row] >= 0 or unless[row] >= 0 or post[row] >= 0:
+            counts[key[row]] += 1
+
+
+def place_by_key(
     by_call: Sequence[int],
+    key: Sequence[int],
     wanted: Sequence[int],
     unless: Sequence[int],
     post: Sequence[int],
-    starts: Ints,
+    nxt: Ints,
     rows: Ints,
 ) -> None:
-    """Put the rows in the order of (key, call); key k has rows[starts[k] : starts[k + 1]].
+    """Put some rows, given in the order of their calls, at the next places of their keys: key k's is nxt[k].
 
-    `by_call` are the rows in the order of their calls. A row that asks nothing and changes nothing is left out.
+    A row that asks nothing and changes nothing is left out.
     """
-    keys = len(starts) - 1
-    for row in range(len(key)):
-        if wanted[row] >= 0 or unless[row] >= 0 or post[row] >= 0:
-            starts[key[row] + 1] += 1
-    for k in range(keys):
-        starts[k + 1] += starts[k]
-    nxt = filled(keys, 0)
-    for k in range(keys):
-        nxt[k] = starts[k]
     for at in range(len(by_call)):
         row = by_call[at]
         if wanted[row] >= 0 or unless[row] >= 0 or post[row] >= 0:
@@ -169,6 +169,8 @@ def decide_range(
     for k in range(low, high):
         begin, end = starts[k], starts[k + 1]
         values = number_within_key(begin, end, wanted, unless, post, stamp, number)
+        if stop[0] != 0:
+            return
         wants, avoids, leaves = wanted[begin:end], unless[begin:end], post[begin:end]
         calls, returns, options = call[begin:end], return_[begin:end], optional[begin:end]
         found, size = decide_unique(
@@ -191,6 +193,8 @@ def decide_range(
             if found == NOT_LINEARIZABLE:
                 blame[k][0] = size
                 size = 1
+        if stop[0] != 0:
+            return
         if found == LINEARIZABLE and not replays(
             wants, avoids, leaves, calls, returns, options, order[begin:end], size
         ):
@@ -231,4 +235,4 @@ def replays(
     return True
 
 
-KERNELS = (effects_of_rows, rows_by_key, number_within_key, decide_range, replays)
+KERNELS = (effects_of_rows, count_by_key, place_by_key, number_within_key, decide_range, replays)
