@@ -204,13 +204,14 @@ def test_standard_input(here: Path) -> None:
     assert "standard input is JSONL of a map" in piped(GOOD, "--also", "regular").stderr
 
 
-def test_a_bound_of_memory_is_unknown(process: Any, tmp_path: Path) -> None:
-    """In a process of its own: the bound is the process's."""
+@pytest.mark.parametrize("count", [30_000, 60_000])
+def test_a_bound_of_memory_is_unknown(process: Any, tmp_path: Path, count: int) -> None:
+    """In a process of its own: the bound is the process's. The second file is large enough for machine code."""
     lines = [
         GOOD.replace("[1]", f"[{n}]").replace(
             '"call": 0, "return": 1', f'"call": {2 * n}, "return": {2 * n + 1}'
         )
-        for n in range(30_000)
+        for n in range(count)
     ]
     (tmp_path / "long.jsonl").write_text("".join(lines))
     result = process("history", tmp_path / "long.jsonl", "--memory", "4")
