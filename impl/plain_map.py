@@ -121,7 +121,7 @@ class PlainMap(Generic[K, V]):
     def load(self, key: K) -> tuple[V | None, bool]:
         """`(value, True)` or `(None, False)` (Go: mapaccess2). A map without keys is not checked for writers."""
         if self.count.read() == 0:
-            self._hasher(key)  # an unhashable key is an error even where there is nothing to find
+            self.hash_function(key, 0)  # an unhashable key is an error even where there is nothing to find
             return None, False
         self._check_not_writing(CONCURRENT_READ)
         slot = self._mapaccess(key)
@@ -135,7 +135,7 @@ class PlainMap(Generic[K, V]):
     def delete(self, key: K) -> None:
         """Delete the key if it is there. The deletion of the last key picks a new hash seed."""
         if self.count.read() == 0:
-            self._hasher(key)
+            self.hash_function(key, 0)
             return
         self._check_not_writing(CONCURRENT_WRITES)
         hash_ = self._hasher(key)
@@ -174,7 +174,8 @@ class PlainMap(Generic[K, V]):
         """The pairs, from a random place on (Go: mapiterinit, at the first step, and mapiternext).
 
         The map may change between two steps, by the same thread: no key comes twice, a key that was deleted
-        before its turn does not come, a key that was added may come or not.
+        before its turn does not come, a key that was added may come or not. One exception is Go's: a NaN that was
+        cleared may still come, if a growth began and ended since the iteration did.
         """
         if self.count.read() == 0:
             return
