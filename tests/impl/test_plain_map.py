@@ -212,7 +212,7 @@ def test_sequential_programs_agree_with_the_model(hash_function: Any) -> None:
     def make() -> Map:
         return PlainMap(hash_function=hash_function)
 
-    quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     run_state_machine_as_test(machine_for(make, adapter_for(make())), settings=quick)
 
 

@@ -39,6 +39,9 @@ def spread(key: Any, seed: int) -> int:
     return ord(key) * 0x0100_0000_0000_0001
 
 
+EIGHT = "; ".join(f"store {key} 0" for key in "abcdefgh")
+
+
 def target(factory: Callable[[], Any]) -> Target:
     """A target whose threads switch at the hook of `impl.sync` only, wherever its class is written."""
     made = factory()
@@ -175,6 +178,25 @@ def test_the_shortest_overlap_that_nothing_notices() -> None:
     assert Counter(map(outcome, unnoticed)) == {"broken invariant": 8, "right": 4}
 
 
+def test_what_a_load_may_meet_in_a_growth_that_nothing_guards() -> None:
+    """A key that is there is missing or has no value, and the number of a bucket is outside the array."""
+    subject = target(lambda: PlainMap(hash_function=spread))
+    scenario = scenario_of(subject.adapter, EIGHT, "load a", "store i 1")
+    met, strategy = Counter[str](), PreemptionBound(2)
+    with laboratory(subject) as lab:
+        while strategy.begin():
+            failure = lab.run(scenario, strategy).failure
+            met[failure.summary if failure else "right"] += 1
+    for words in [
+        "FatalError: fatal error: concurrent map read and map write",
+        "client 1 found key 'a' missing",
+        "client 1 read None from key 'a'",
+        "IndexError: tuple index out of range",
+        "right",
+    ]:
+        assert any(words in summary for summary in met), words
+
+
 def test_the_campaign_finds_the_map_wrong() -> None:
     with pytest.raises(MapIsWrong):
         check_map(PlainMap, budget=20)
@@ -287,8 +309,6 @@ class ClearsUnderTheReadLock(Locked):
         with self.mu.reading():
             self.map.clear()
 
-
-EIGHT = "; ".join(f"store {key} 0" for key in "abcdefgh")
 
 SCENARIOS = {
     "two stores of new keys": ("store a 0", "store b 1", "store c 2"),
