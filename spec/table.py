@@ -340,6 +340,8 @@ class Rows(Generic[_Names]):
 
 def _is_held(operation: Operation) -> bool:
     end = operation.call if operation.return_ is None else operation.return_
+    if not all(isinstance(number, int) for number in (operation.client, operation.call, end)):
+        return False
     if not (-(2**63) <= operation.client < 2**63 and -FOREVER < operation.call < FOREVER > end > -FOREVER):
         return False
     if operation.op not in CODES:

@@ -65,8 +65,8 @@ def check(
     `max_configurations` bounds the search on each key (and, once more, the shrinking of a violation);
     `limit_seconds` bounds the whole check, and `limit_megabytes` what it may use beside the history itself,
     by estimate. A violation on one key wins over Unknown on another.
-    Raises ValueError for an operation that returns before its call, or a bound that is not positive, and
-    FastExtraMissing for a `Table`.
+    Raises ValueError for an operation that returns before its call or that a map does not have, or a bound that
+    is not positive, and FastExtraMissing for a `Table`.
     """
     if max_configurations < 1 or not all(
         limit is None or limit > 0 for limit in (limit_seconds, limit_megabytes)

@@ -160,11 +160,12 @@ def _steps(actions: Sequence[Action[Effect]]) -> _Steps:
 
 
 def _times(calls: list[int], returns: list[float]) -> tuple[Ints, Ints]:
-    """Times of any size as times that a kernel can hold."""
-    ends = [FOREVER if end == PENDING else int(end) for end in returns]
+    """Times of any size, or with a fraction, as times that a kernel can hold."""
+    ends = [FOREVER if end == PENDING else end for end in returns]
     held = min(calls, default=0) > -FOREVER and max(max(calls, default=0), *ends, 0) <= FOREVER
-    if held and FOREVER not in returns:  # a return at that very moment must not look like none
-        return calls, ends
+    # a return at the largest time must not look like none, and nothing be rounded
+    if held and FOREVER not in returns and {*map(type, calls), *map(type, ends)} <= {int}:
+        return calls, ends  # type: ignore[return-value]
     ranks = {time: rank for rank, time in enumerate(sorted({*calls, *returns}))}
     ranks[PENDING] = FOREVER
     return [ranks[call] for call in calls], [ranks[end] for end in returns]

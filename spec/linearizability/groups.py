@@ -71,7 +71,12 @@ def split(operations: Sequence[Operation], claims: Claims, budget: Budget) -> li
             budget.work(1024)
         if operation.return_ is not None and operation.return_ < operation.call:
             raise ValueError(f"operation {index} returns at {operation.return_}, before its call")
-        if not SIGNATURES[operation.op].keyed:
+        signature = SIGNATURES.get(operation.op)
+        if signature is None or len(operation.args) != len(signature.arguments):
+            raise ValueError(
+                f"operation {index}: a map has no {operation.op} of {len(operation.args)} arguments"
+            )
+        if not signature.keyed:
             whole.append((index, operation))
         elif reason := keys.add_keyed(index, operation):
             return Impossible(operation, operation.key, reason)

@@ -146,8 +146,9 @@ def decide_keys(keys: Keys, values: int, budget: Budget) -> Decided:
 
     with budget.stopping(stop):
         parts = _parts(keys.starts)
-        if len(parts) == 1:
-            part(parts[0])
+        if len(parts) <= 1:
+            for bounds in parts:
+                part(bounds)
         else:
             with ThreadPoolExecutor(len(parts)) as pool:
                 try:
@@ -175,7 +176,11 @@ _METHODS: Final = {0: Method.NEAR_LINEAR, **WHY_SEARCHED}
 
 
 def check_table(table: Table, budget: Budget) -> Linearizable | Violation | Unknown:
-    """The answer for a table of operations on single keys. Raises FastExtraMissing."""
+    """The answer for a table of operations on single keys. Raises FastExtraMissing, ValueError as `check`."""
+    backwards = table.return_ < table.call
+    if backwards.any():
+        row = int(backwards.argmax())
+        raise ValueError(f"operation {row} returns at {table.return_[row]}, before its call")
     try:
         keys, refused = keys_of(table, budget)
         budget.look_at_the_clock()

@@ -147,6 +147,20 @@ def test_a_return_at_the_largest_time_of_a_kernel_is_no_pending_one() -> None:
     )
 
 
+def test_times_with_a_fraction_are_not_rounded() -> None:
+    overlapping = store("a", 1, 0, 1.5), missing("a", 1.2, 2)  # type: ignore[arg-type]
+    assert isinstance(check(overlapping), Linearizable)
+    apart = store("a", 1, 0, 1.2), missing("a", 1.5, 2)  # type: ignore[arg-type]
+    assert isinstance(check(apart), Violation)
+
+
+@pytest.mark.parametrize(("op", "args"), [("fly", ()), (Op.STORE, ()), (Op.STORE, (1, 2)), (Op.LEN, (1,))])
+def test_what_is_no_operation_of_a_map_is_refused(op: Any, args: tuple[Any, ...]) -> None:
+    unknown = Operation(0, op, None, args, None, 0, 1)
+    with pytest.raises(ValueError, match=rf"operation 1: a map has no {op} of {len(args)} arguments"):
+        check([store("a", 1, 0, 1), unknown])
+
+
 def test_too_many_configurations_are_unknown() -> None:
     answer = check(hard("a"), max_configurations=1_000)
     assert answer == Unknown("the bound of 1000 configurations ran out on key 'a'")

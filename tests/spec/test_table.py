@@ -238,3 +238,8 @@ def test_a_hash_without_a_secret_is_crowded() -> None:
         farthest([str(n << 40) for n in range(1_000)], weak) > 64
         or farthest([f'"{n:08b}"' for n in range(256)], weak) > 64
     )
+
+
+def test_a_time_with_a_fraction_has_no_column() -> None:
+    with pytest.raises(TooLarge, match="no column has a place for"):
+        Table.of(History((Operation(0, Op.DELETE, "a", (), None, 0.5, 1),)))  # type: ignore[arg-type]

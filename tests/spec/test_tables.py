@@ -194,6 +194,17 @@ def test_bounds() -> None:
     assert check(table, limit_megabytes=0.01) == Unknown("44 operations need more than 0.01 MB")
 
 
+def test_an_empty_table() -> None:
+    answer = check(as_table([]))
+    assert isinstance(answer, Linearizable)
+    assert not answer.witness
+
+
+def test_a_return_before_the_call_is_refused() -> None:
+    with pytest.raises(ValueError, match="operation 1 returns at 4, before its call"):
+        check(as_table([Operation(0, Op.DELETE, "a", (), None, call, end) for call, end in ((0, 1), (5, 4))]))
+
+
 def test_whole_map_operations_in_a_table() -> None:
     history = [
         Operation(0, Op.STORE, "a", (1,), None, 0, 1),
