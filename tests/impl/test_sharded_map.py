@@ -1,73 +1,37 @@
-"""The sharded map: answers as a dict's while shards split, no schedule of a split goes wrong, and slips are found.
-
-In the words of scenarios here, `rehash a` is a rehash and then a load of a, `maintain a` one batch and then a load.
-"""
+"""The sharded map: it answers as a dict does while shards split, splits when it should, and readers never wait."""
 
 from __future__ import annotations
 
 import gc
-import inspect
 import itertools
 import random
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
+from splits import Map, by_low_bits, by_top_bits, divergence, driven, every_key_the_same, sabotaged
 
-from mapproof.impl import hashing, sharded_map, shards
-from mapproof.impl.hashing import Routing, fnv1a_64
+from mapproof.impl.hashing import Routing, fnv1a_64, mixed_hash
 from mapproof.impl.sharded_map import RehashError, ShardedMap
+from mapproof.impl.shards import Migrating
 from mapproof.impl.sync import Access, watched_by
-from mapproof.spec.claims import Claims, Contract
-from mapproof.spec.evidence import Verdict
 from mapproof.spec.linearizability import Linearizable, check
 from mapproof.spec.operations import Op
-from mapproof.stateful_tests.adapters import Adapter, Form, adapter_for
-from mapproof.stateful_tests.catalogue import program_of, scenario_of
-from mapproof.stateful_tests.execution import FailureKind, Target, laboratory
-from mapproof.stateful_tests.exhaustion import Exhaustion
-from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
+from mapproof.stateful_tests.adapters import Form, adapter_for
 from mapproof.stateful_tests.machines import machine_for
 from mapproof.stateful_tests.real_threads import record
-from mapproof.stateful_tests.scenarios import Call, Scenario
 
-Map = ShardedMap[Any, Any]
-Make = Callable[..., Map]
 Run = Callable[..., None]
 
 ROUTINGS = pytest.mark.parametrize("routing", list(Routing))
 
 
-def by_low_bits(key: Any) -> int:
-    """Routes small numbers and letters by themselves: a and c to shard 0 of 2, b and d to shard 1."""
-    return key if isinstance(key, int) else ord(key) - ord("a")
-
-
-def by_top_bits(key: Any) -> int:
-    """The same four letters told apart by the top two bits: a and b to shard 0 of 2, c and d to shard 1."""
-    return by_low_bits(key) << 62
-
-
-def every_key_the_same(key: Any) -> int:
-    return 7
-
-
 # -- in sequence
-
-
-def driven(map_: Map) -> Adapter:
-    """The adapter of a Go-like map, whose loads may come with a rehash (form 1) or a batch of one (form 2)."""
-    adapter = adapter_for(map_)
-    load = adapter.forms[Op.LOAD][0]
-    rehash = Form("m.rehash(); m.load({k})", lambda m, k, args: (m.rehash(), m.load(k))[1])
-    maintain = Form("m.maintain(0); m.load({k})", lambda m, k, args: (m.maintain(0), m.load(k))[1])
-    return replace(adapter, forms={**adapter.forms, Op.LOAD: (load, rehash, maintain)})
 
 
 def checked_after(operation: Form) -> Form:
@@ -80,7 +44,7 @@ def checked_after(operation: Form) -> Form:
 
 
 @ROUTINGS
-@pytest.mark.parametrize("hash_key", [hashing.mixed_hash, by_low_bits, by_top_bits, every_key_the_same])
+@pytest.mark.parametrize("hash_key", [mixed_hash, by_low_bits, by_top_bits, every_key_the_same])
 def test_any_operations_answer_as_the_model_while_shards_split(
     routing: Routing, hash_key: Callable[[Any], int]
 ) -> None:
@@ -98,38 +62,6 @@ def test_ten_thousand_operations_on_a_map_that_grows(routing: Routing) -> None:
     map_: Map = ShardedMap(shards=2, capacity=4, max_shards=256, batch=1, routing=routing)
     assert divergence(map_, random.Random(3)) is None
     assert len(map_.route.peek().shards()) > 16
-
-
-def divergence(map_: Map, source: random.Random, operations: int = 10_000) -> str | None:
-    """What the map first does otherwise than a dict, while it is maintained every few operations."""
-    expected: dict[int, int] = {}
-    for now in range(operations):
-        key = source.randrange(150)
-        before = (expected[key], True) if key in expected else (None, False)
-        match source.randrange(5):
-            case 0:
-                map_.maintain(now)
-                answer = map_.load(key)
-            case 1:
-                answer = map_.load_and_delete(key)
-                expected.pop(key, None)
-            case 2:
-                answer = map_.swap(key, now)
-                expected[key] = now
-            case 3:
-                answer = map_.load_or_store(key, now)
-                before = (expected.setdefault(key, now), before[1])
-            case _:
-                assert map_.compare_and_swap(key, before[0], now) == before[1]
-                answer = before
-                expected.update({key: now} if before[1] else {})
-        if answer != before:
-            return f"operation {now} on key {key} answered {answer}, a dict {before}"
-        if now % 100 == 0:
-            map_.check_invariants()
-            if dict(map_.range()) != expected or len(map_) != len(expected):
-                return f"after operation {now} the keys differ"
-    return None
 
 
 def test_keys_are_those_of_a_dict() -> None:
@@ -307,19 +239,6 @@ def test_wrong_numbers_are_refused_in_one_line(options: dict[str, int], message:
 # -- what is compared before the route switches
 
 
-def sabotaged(make: Make) -> Map:
-    """A map in the middle of a split, whose copy has just lost a key."""
-    map_ = make(shards=1, capacity=2, batch=1, hash_key=by_low_bits)
-    for key in range(4):
-        map_.store(key, key)
-    map_.maintain(0)
-    split = map_.route.peek().slots[0].split.peek()
-    assert split is not None
-    copies = [bin_ for shard in split.new for bin_ in shard.bins if bin_.peek()]
-    copies[0].store(copies[0].peek()[1:])
-    return map_
-
-
 def test_a_wrong_copy_never_becomes_the_route() -> None:
     map_ = sabotaged(ShardedMap)
     with pytest.raises(AssertionError, match="I4"):
@@ -332,6 +251,78 @@ def test_a_wrong_copy_never_becomes_the_route() -> None:
     assert sorted(map_.range()) == [(key, key) for key in range(4)]
     map_.rehash()
     assert sorted(map_.range()) == [(key, key) for key in range(4)]
+
+
+# -- what check_invariants sees
+
+
+def _loses_a_slot(map_: Map) -> None:
+    route = map_.route.peek()
+    map_.route.store(replace(route, slots=(route.slots[1], route.slots[0])))
+
+
+def _leads_to_a_shard_that_was_split(map_: Map) -> None:
+    before = map_.route.peek()
+    map_.rehash()
+    map_.route.store(before)
+
+
+def _puts_a_key_into_another_shard(map_: Map) -> None:
+    one, other = map_.route.peek().slots
+    one.set_bin_locked(1, other.bins[1].peek())
+
+
+def _puts_a_key_into_another_bin(map_: Map) -> None:
+    shard = map_.route.peek().slots[0]
+    shard.set_bin_locked(1, shard.bins[0].peek())
+
+
+def _puts_a_key_in_twice(map_: Map) -> None:
+    shard = map_.route.peek().slots[0]
+    shard.set_bin_locked(0, 2 * shard.bins[0].peek())
+
+
+def _counts_one_too_many(map_: Map) -> None:
+    map_.route.peek().slots[0].count.add(1)
+
+
+def _forgets_who_waits(map_: Map) -> None:
+    map_.maintain(0)
+    map_.waiting.write(())
+
+
+def _copies_ahead_of_the_owner(map_: Map) -> None:
+    map_.maintain(0)
+    split = map_.route.peek().slots[0].split.peek()
+    assert split is not None and split.migrating.peek() is Migrating.DUAL_WRITES
+    owner = split.old
+    copied = next(shard for shard in split.new if shard.bins[0].peek())
+    copied.set_bin_locked(1, copied.bins[0].peek())
+    assert owner.bins[1].peek() == ()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (_loses_a_slot, "I1: slot 0 of 2 leads to shard 1 of 2"),
+        (_leads_to_a_shard_that_was_split, "I1: slot 0 leads to shard 0 of 2, which is no longer the owner"),
+        (_puts_a_key_into_another_shard, "I2: 1 is in shard 0 of 2, but its hash says otherwise"),
+        (_puts_a_key_into_another_bin, "I2: 0 is in bin 1, which is wrong"),
+        (_puts_a_key_in_twice, "I2: 0 is twice in its bin"),
+        (_counts_one_too_many, "I3: shard 0 of 2 counts 3 keys of 2"),
+        (_forgets_who_waits, "I4: shard 0 of 2 is migrating out of turn"),
+        (_copies_ahead_of_the_owner, "I4: shard 0 of 4 has what shard 0 of 2 has not"),
+    ],
+)
+def test_a_broken_invariant_is_named(break_it: Callable[[Map], None], message: str) -> None:
+    map_: Map = ShardedMap(shards=2, capacity=2, batch=1, hash_key=lambda key: key % 2)
+    for key in range(4):
+        map_.store(key, key)
+    map_.check_invariants()
+    break_it(map_)
+    with pytest.raises(AssertionError) as broken:
+        map_.check_invariants()
+    assert str(broken.value) == message
 
 
 # -- readers
@@ -368,237 +359,6 @@ def test_a_read_is_two_atomic_loads_in_every_state_of_a_split() -> None:
         map_.migrator.unlock()
         map_.maintain(0)
     assert len(map_.route.peek().slots) == 2
-
-
-# -- every schedule of small scenarios
-
-SPLITS = {
-    "a store meets a rehash": ("store a 1", ("rehash a", "store a 2; load a")),
-    "a delete meets the cursor": ("store a 1", ("rehash b", "delete a; load a")),
-    "a delete between copy and switch": ("store a 1; maintain a", ("maintain a; load a", "delete a; load a")),
-    "a key comes and goes": ("", ("rehash a", "store a 1; delete a")),
-    "two writers between copy and switch": (
-        "store a 1; maintain a",
-        ("maintain a", "store a 2; load a", "load_and_delete a"),
-    ),
-    "a reader, a writer and the switch": (
-        "store a 1; maintain a",
-        ("maintain a", "load a; load a", "store a 2"),
-    ),
-    "a compare_and_swap meets a compare_and_delete": (
-        "store a 1; maintain a",
-        ("maintain b", "compare_and_swap a 1 2; load a", "compare_and_delete a 1"),
-    ),
-    "two load_or_store meet a rehash": ("", ("rehash a", "load_or_store a 1", "load_or_store a 2")),
-    "a range meets a split and a store": (
-        "store a 1; store b 2; maintain a",
-        ("maintain a; store a 3; store b 4", "range"),
-    ),
-    "a range, a len and a rehash": ("store a 1; store b 2", ("rehash a", "range; len")),
-    "a clear meets a split": ("store a 1; store b 2; maintain a", ("maintain a", "clear; load b", "load a")),
-    "a clear meets a rehash and a store": ("store a 1", ("rehash a", "clear; store b 2; range")),
-    "two rehashes and a swap": ("store a 1", ("rehash a", "rehash b", "swap a 2")),
-    "a write waits while its shard splits": (
-        "store c 1; maintain a",
-        ("maintain c; swap c 3", "swap c 2; load c"),
-    ),
-}
-"""Name -> (setup, one program for each thread)."""
-
-SMALLEST: dict[str, Any] = {"shards": 1, "capacity": 1, "batch": 1, "hash_key": by_low_bits}
-TWO_BINS = {**SMALLEST, "capacity": 2}
-BY_TOP_BITS = {**SMALLEST, "routing": Routing.TOP_BITS, "hash_key": by_top_bits}
-
-
-def target_with(make: Make, options: dict[str, Any], claims: Claims = ShardedMap.claims) -> Target:
-    return Target("ShardedMap", lambda: make(**options), driven(make()), tuple("abcd"), claims)
-
-
-def split_scenario(adapter: Adapter, setup: str, *threads: str) -> Scenario:
-    setup_calls, *programs = [tuple(_calls(text)) for text in (setup, *threads)]
-    observers = scenario_of(adapter, "", "load a; load b; load c").observers
-    return Scenario(setup_calls, tuple(programs), observers)
-
-
-def _calls(text: str) -> Iterator[Call]:
-    forms = {"rehash": 1, "maintain": 2}
-    for words in filter(None, map(str.strip, text.split(";"))):
-        name, _, rest = words.partition(" ")
-        (call,) = program_of(f"load {rest}" if name in forms else words)
-        yield replace(call, form=forms.get(name, 0))
-
-
-def scenarios_of_splits(adapter: Adapter) -> Iterator[tuple[str, Scenario, int]]:
-    """(name, scenario, bound of preemptions): 2 for two threads, 1 for three."""
-    for name, (setup, threads) in SPLITS.items():
-        yield name, split_scenario(adapter, setup, *threads), 4 - len(threads)
-
-
-@pytest.mark.parametrize("options", [SMALLEST, TWO_BINS, BY_TOP_BITS], ids=["1", "2", "top"])
-def test_no_schedule_of_a_split_goes_wrong(options: dict[str, Any]) -> None:
-    target = target_with(ShardedMap, options)
-    for name, scenario, bound in scenarios_of_splits(target.adapter):
-        explored = Exhaustion(name, target, scenario, bound).run()
-        assert explored.verdict is Verdict.EXHAUSTED, explored.evidence()
-
-
-@pytest.mark.parametrize("claims", [Claims(range=Contract.ATOMIC), Claims(len=Contract.ATOMIC)])
-def test_no_more_is_claimed_than_holds(claims: Claims) -> None:
-    target = target_with(ShardedMap, {**SMALLEST, "shards": 2}, claims)
-    scenario = split_scenario(
-        target.adapter, "store a 1; store b 2", "range; len", "delete a; delete b", "store a 3"
-    )
-    assert Exhaustion("claims", target, scenario, bound=2).run().verdict is Verdict.FAILED
-
-
-# -- mutants
-
-Change = tuple[ModuleType, str, str]
-
-DELETES_ONCE: Change = (shards, "if split is not None:", "if split is not None and new is not None:")
-WRITES_ONCE: Change = (shards, "if split is not None:", "if False:")
-LOCKS_LATE: Change = (
-    sharded_map,
-    """\
-                end = min(cursor + self.batch, 2 * len(shard.bins))
-                agrees = split.advance_locked(cursor, end)
-                at_end""",
-    """\
-            end = min(cursor + self.batch, 2 * len(shard.bins))
-            agrees = split.advance_locked(cursor, end)
-            with shard.mu:
-                at_end""",
-)
-FILLS_GAPS: Change = (
-    shards,
-    "shard.set_bin_locked(number, self._part(chain, shard))",
-    """\
-held = shard.bins[number].load()
-            missing = [node for node in self._part(chain, shard) if find(held, node.hash, node.key) is None]
-            shard.set_bin_locked(number, (*held, *missing))""",
-)
-SWITCHES_AFTER_THE_COPY: Change = (sharded_map, "2 * len(shard.bins)", "len(shard.bins)")
-SWITCHES_AT_ONCE: Change = (sharded_map, "at_end = end == 2 * len(shard.bins)", "at_end = True")
-COMPARES_NOTHING: Change = (
-    shards,
-    "return all(self.agrees(step - bins) for step in range(max(start, bins), end))",
-    "return True",
-)
-COUNTS_NOTHING: Change = (sharded_map, "agrees = agrees and split.counts_agree()", "pass")
-DOUBLED_MASK: Change = (
-    shards,
-    "self.routing.shard_of(hash_value, one.shards) == one.index",
-    "hash_value & (2 * self.old.shards - 1) & self.old.shards",
-)
-CHILDREN_OF_THE_TOP_BITS: Change = (
-    hashing,
-    "return low_bits if self is Routing.LOW_BITS else (2 * shard, 2 * shard + 1)",
-    "return 2 * shard, 2 * shard + 1",
-)
-DOES_NOT_ASK_AGAIN: Change = (sharded_map, "if not shard.successors_locked():", "if True:")
-READS_THE_NEW_SHARD: Change = (
-    sharded_map,
-    "return _found(self.route.load().owner_of(hash_value).find(hash_value, key))",
-    """\
-shard = self.route.load().owner_of(hash_value)
-        split = shard.split.read()
-        return _found((shard if split is None else split.child_of(hash_value)).find(hash_value, key))""",
-)
-CLEARS_ONLY_THE_OLD: Change = (
-    shards,
-    "for shard in (self, *(() if split is None else split.new)):",
-    "for shard in (self,):",
-)
-CLEAR_DOES_NOT_ASK_AGAIN: Change = (sharded_map, "shards.extend(successors)", "pass")
-UNCHECKED = (COMPARES_NOTHING, COUNTS_NOTHING)
-
-
-def mutant(*changes: Change) -> Make:
-    """ShardedMap from its own sources with these places changed."""
-    made: dict[str, ModuleType] = {}
-    for original in (hashing, shards, sharded_map):
-        source = inspect.getsource(original)
-        for module, old, new in changes:
-            if module is original:
-                assert old in source, f"{old!r} is not in {original.__name__}"
-                source = source.replace(old, new)
-        for name in made:
-            source = source.replace(
-                f"from mapproof.impl.{name} import", f"from mapproof.impl._broken_{name} import"
-            )
-        name = original.__name__.rpartition(".")[2]
-        made[name] = ModuleType(f"mapproof.impl._broken_{name}")
-        sys.modules[made[name].__name__] = made[name]  # where the next one and dataclasses look it up
-        exec(compile(source, f"_broken_{name}.py", "exec"), made[name].__dict__)  # noqa: S102 - our own source
-    return made["sharded_map"].ShardedMap  # type: ignore[no-any-return]
-
-
-def failures(make: Make, options: dict[str, Any]) -> Iterator[tuple[str, FailureKind]]:
-    """Each scenario that goes wrong, and how its first wrong schedule shows it."""
-    target = target_with(make, options)
-    for name, scenario, bound in scenarios_of_splits(target.adapter):
-        strategy = PreemptionBound(bound)
-        with laboratory(target) as lab:
-            while strategy.begin():
-                failure = lab.run(scenario, strategy).failure
-                if failure is not None:
-                    yield name, failure.kind
-                    break
-
-
-COMPARISON, HISTORY, INVARIANT = FailureKind.EXCEPTION, FailureKind.VIOLATION, FailureKind.INVARIANT
-
-
-@pytest.mark.parametrize(
-    ("changes", "options", "detector"),
-    [
-        pytest.param((DELETES_ONCE,), SMALLEST, COMPARISON, id="delete not sent to the new shards"),
-        pytest.param((DELETES_ONCE, *UNCHECKED), SMALLEST, HISTORY, id="the same, not compared"),
-        pytest.param(
-            (DELETES_ONCE, SWITCHES_AFTER_THE_COPY, COUNTS_NOTHING), TWO_BINS, HISTORY, id="switched first"
-        ),
-        pytest.param((WRITES_ONCE,), SMALLEST, COMPARISON, id="no dual write"),
-        pytest.param((WRITES_ONCE, *UNCHECKED), SMALLEST, HISTORY, id="no dual write, not compared"),
-        pytest.param((LOCKS_LATE,), SMALLEST, COMPARISON, id="stale copy overwrites"),
-        pytest.param((LOCKS_LATE, *UNCHECKED), SMALLEST, HISTORY, id="stale copy overwrites, not compared"),
-        pytest.param((LOCKS_LATE, FILLS_GAPS), SMALLEST, COMPARISON, id="stale copy resurrects"),
-        pytest.param((LOCKS_LATE, FILLS_GAPS, *UNCHECKED), SMALLEST, HISTORY, id="resurrects, not compared"),
-        pytest.param((SWITCHES_AT_ONCE, *UNCHECKED), TWO_BINS, HISTORY, id="switch too early"),
-        pytest.param((DOUBLED_MASK,), BY_TOP_BITS, INVARIANT, id="doubled mask with top bits"),
-        pytest.param((DOES_NOT_ASK_AGAIN,), SMALLEST, HISTORY, id="writes to a shard that was split"),
-        pytest.param((READS_THE_NEW_SHARD,), SMALLEST, HISTORY, id="reads the new shard during the split"),
-        pytest.param((CLEARS_ONLY_THE_OLD, *UNCHECKED), SMALLEST, HISTORY, id="clear misses the new shards"),
-        pytest.param(
-            (CLEAR_DOES_NOT_ASK_AGAIN,), SMALLEST, HISTORY, id="clear misses a shard that was split"
-        ),
-    ],
-)
-def test_each_mutant_is_caught(
-    changes: tuple[Change, ...], options: dict[str, Any], detector: FailureKind
-) -> None:
-    assert any(kind is detector for _, kind in failures(mutant(*changes), options))
-
-
-def test_filling_gaps_instead_of_overwriting_is_right_under_the_lock() -> None:
-    """So it is the lock around read and copy that matters, as the mutants above show."""
-    assert list(failures(mutant(FILLS_GAPS), SMALLEST)) == []
-
-
-def test_a_switch_before_the_comparison_lets_a_wrong_copy_through() -> None:
-    map_ = sabotaged(mutant(SWITCHES_AFTER_THE_COPY, COUNTS_NOTHING))
-    map_.rehash()
-    assert len(map_.range()) < 4
-
-
-def test_the_doubled_mask_loses_keys_of_a_map_by_top_bits() -> None:
-    map_ = mutant(DOUBLED_MASK)(shards=2, capacity=4, routing=Routing.TOP_BITS)
-    assert "answered (None, False), a dict" in (divergence(map_, random.Random(3)) or "")
-
-
-def test_children_of_the_top_bits_have_no_slot_in_a_route_by_low_bits() -> None:
-    map_ = mutant(CHILDREN_OF_THE_TOP_BITS)(shards=2, capacity=4)
-    with pytest.raises(KeyError):
-        map_.rehash()
 
 
 # -- real threads
