@@ -10,6 +10,7 @@ import math
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -115,6 +116,9 @@ def main() -> None:
     mapproof check mypkg.maps:FastMap       test a map of your own, unmodified
     mapproof history recorded.jsonl         is this recorded history linearizable?
     """
+    for stream in (sys.stdout, sys.stderr):  # a key may have letters that the terminal does not know
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @main.command(epilog=EXITS)

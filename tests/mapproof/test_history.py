@@ -254,6 +254,17 @@ def test_what_the_system_refuses_is_one_line(
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
+def test_a_terminal_may_not_know_a_letter(
+    process: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    load = GOOD.replace('"store"', '"load"').replace("[1]", "[]").replace("null,", '["é", true],')
+    (tmp_path / "wrong.jsonl").write_text(load)
+    result = process("history", tmp_path / "wrong.jsonl")
+    assert (result.returncode, result.stderr) == (1, "")
+    assert "'\\xe9'" in result.stdout
+
+
 def test_an_interrupt_is_no_counterexample(
     mapproof: Any, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
