@@ -205,18 +205,17 @@ def _returned(
     budget: Budget,
 ) -> _Configurations[S]:
     """The configurations after the return: those in which the action took effect (or, optional, never will)."""
-    bit = returning.bit
-    if not returning.repeatable and all(mask & bit for _, mask in live):
-        return {(state, mask ^ bit): link for (state, mask), link in live.items()}
+    bit, again = returning.bit, returning.repeatable
     settled: _Configurations[S] = {}
     open_: list[tuple[S, int, _Link]] = []
     for (state, mask), link in live.items():
         if mask & bit:
             settled[state, mask ^ bit] = link
+            if not again:
+                continue
         elif returning.optional:
             settled[state, mask] = link
-        if returning.repeatable or not mask & bit:
-            open_.append((state, mask, link))
+        open_.append((state, mask, link))
     seen = {(state, mask) for state, mask, _ in open_}
     while open_:
         state, mask, link = open_.pop()
@@ -234,13 +233,15 @@ def _returned(
                     order = (order, at)
             if other == bit or (reads and reached & bit):
                 settled.setdefault((after, reached ^ bit), order)
-                if not returning.repeatable:
+                if not again:
                     continue
             if (after, reached) not in seen:
                 seen.add((after, reached))
                 open_.append((after, reached, order))
-        budget.create(len(seen) + len(settled) - before)
-        budget.work(len(writers))
+        made = len(seen) + len(settled) - before
+        if made:
+            budget.create(made)
+            budget.work(4 * len(writers))
     return settled
 
 
