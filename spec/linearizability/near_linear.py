@@ -164,7 +164,7 @@ def _decide(
     count = spelled_out(post, changer, reader, next_reader, head, sequence, count, order)
     if not compares:
         return LINEARIZABLE, count
-    return with_compares(wanted, unless, post, call, return_, optional, values, order, count, blame)
+    return with_compares(wanted, unless, post, call, return_, optional, values, order, count, blame, stop)
 
 
 KERNELS: Final = (

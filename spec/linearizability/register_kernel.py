@@ -37,7 +37,7 @@ from mapproof.spec.linearizability.configurations import (
     table_beside,
     twice_the_nodes,
 )
-from mapproof.spec.linearizability.near_linear import LINEARIZABLE, NOT_LINEARIZABLE, STOPPED
+from mapproof.spec.linearizability.greedy import LINEARIZABLE, NOT_LINEARIZABLE, STOPPED
 from mapproof.spec.linearizability.register_order import changes_in_order, with_reads
 
 OUT_OF_CONFIGURATIONS: Final = 6
