@@ -113,8 +113,25 @@ def _judged(question: Question, started: float) -> list[Evidence]:
     found = [_worded(question, answer, _size(history), started)]
     if question.also:
         operations = history.history() if isinstance(history, Table) else history
-        found += [_ALSO[also](question, operations) for also in question.also]
+        if isinstance(answer, Linearizable) and model is None and all(map(_keyed, operations.operations)):
+            found += [_implied(question, also) for also in question.also]
+        else:
+            found += [_ALSO[also](question, operations) for also in question.also]
     return found
+
+
+def _implied(question: Question, also: str) -> Evidence:
+    """What a linearizable history of operations on single keys has besides, by definition."""
+    about, verdict, scope = {
+        "regular": (": regular", Verdict.REGULAR, "as every history that is linearizable"),
+        "sequential": (
+            ": sequentially consistent",
+            Verdict.SEQUENTIAL,
+            "as every history that is linearizable",
+        ),
+        "staleness": (": staleness", Verdict.MEASURED, Staleness(0, None, 0).sentence),
+    }[also]
+    return _evidence(question, about, verdict, scope, time.perf_counter())
 
 
 def _format_of(file: Path) -> str:

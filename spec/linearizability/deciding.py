@@ -72,35 +72,43 @@ def _repeats(actions: Sequence[Action[Effect]]) -> bool:
 
 
 def _searched(actions: Sequence[Action[Effect]], method: Method, budget: Budget) -> Explained | Stuck:
-    if method is not Method.REPEATABLE and len(actions) >= _LONG_SEARCH and machine.available():
-        steps = _steps(actions)
-        order, stop = [0] * len(actions), [0]
-        code, count = _run(
-            register_kernel.decide_any,
-            _LONG_SEARCH,
-            steps,
-            (budget.configurations,),
-            (order, stop),
-            budget,
-        )
-        if code == near_linear.LINEARIZABLE:
-            return Explained([steps.places[at] for at in order[:count]], method)
-        if code == near_linear.NOT_LINEARIZABLE:
-            return Stuck(steps.places[count], method=method)
-        if code == near_linear.STOPPED:
-            raise OutOfBounds("the time limit ran out")
-        if code == register_kernel.OUT_OF_CONFIGURATIONS:
-            raise OutOfBounds(f"the bound of {budget.configurations} configurations ran out")
+    """By the plain search, by the one with hindsight, or by the latter as machine code: what a key is worth."""
     if len(actions) <= _SHORT:
         with suppress(OutOfBounds):
             few = budget.at_most(_FEW_CONFIGURATIONS)
             return replace(find_order(actions, MISSING, register_step, few), method=method)
-    return replace(find_register_order(actions, budget), method=method)
+    if method is Method.REPEATABLE or not machine.available():
+        return replace(find_register_order(actions, budget), method=method)
+    if len(actions) < _LONG_SEARCH:
+        with suppress(OutOfBounds):
+            return replace(find_register_order(actions, budget.at_most(_MANY_CONFIGURATIONS)), method=method)
+    return _searched_fast(actions, method, budget)
+
+
+def _searched_fast(actions: Sequence[Action[Effect]], method: Method, budget: Budget) -> Explained | Stuck:
+    steps = _steps(actions)
+    order, stop = [0] * len(actions), [0]
+    given = (budget.configurations,)
+    code, count = _run(register_kernel.decide_any, 0, steps, given, (order, stop), budget)
+    match code:
+        case near_linear.LINEARIZABLE:
+            return Explained([steps.places[at] for at in order[:count]], method)
+        case near_linear.NOT_LINEARIZABLE:
+            return Stuck(steps.places[count], method=method)
+        case near_linear.STOPPED:
+            raise OutOfBounds("the time limit ran out")
+        case register_kernel.OUT_OF_CONFIGURATIONS:
+            raise OutOfBounds(f"the bound of {budget.configurations} configurations ran out")
+        case _:
+            return replace(find_register_order(actions, budget), method=method)
 
 
 _SHORT: Final = 30
 _FEW_CONFIGURATIONS: Final = 200
 """The plain search is quicker for few actions, unless many of them run at once."""
+
+_MANY_CONFIGURATIONS: Final = 20_000
+"""What the search with hindsight may try in plain Python on a key that is not long, if machine code can take over."""
 
 _LONG: Final = 50_000
 _LONG_SEARCH: Final = 5_000

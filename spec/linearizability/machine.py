@@ -7,14 +7,14 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
-from mapproof.spec.linearizability import near_linear, register_kernel, table_kernels
+from mapproof.spec.linearizability import near_linear, table_kernels
 from mapproof.spec.linearizability.compiled import compiled
 
 
 @cache
 def kernels() -> Mapping[str, Callable[..., Any]]:
     """Every kernel by name. Raises FastExtraMissing."""
-    rooms = (near_linear, register_kernel, table_kernels)
+    rooms = (near_linear, table_kernels)
     return compiled([kernel for room in rooms for kernel in room.KERNELS])
 
 
