@@ -15,7 +15,7 @@ from mapproof.spec.claims import Claims, Contract
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.history import Operation
 from mapproof.spec.linearizability import Violation, check, core
-from mapproof.spec.linearizability.budget import Budget
+from mapproof.spec.linearizability.budget import Budget, OutOfBounds
 from mapproof.spec.linearizability.core import core_of, violates
 from mapproof.spec.linearizability.groups import AnyGroup, Impossible, split
 from mapproof.spec.linearizability.search import Stuck, find_order
@@ -162,12 +162,25 @@ def test_a_core_stays_small_in_a_long_history(values: int) -> None:
     assert answer.core[0].call > 9_900
 
 
+class FewLooks(Budget):
+    """Time is up after so many looks at the clock."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__(10**9, inf)
+        self._looks = looks
+
+    def look_at_the_clock(self) -> None:
+        self._looks -= 1
+        if self._looks < 0:
+            raise OutOfBounds("the time limit ran out")
+
+
 def test_a_bound_that_runs_out_while_shrinking_is_said() -> None:
     history = long_history(3, 50)
     group = groups_of(history, WEAK)[0]
     stuck = find_order(group.actions, group.initial, group.step, no_bounds())
     assert isinstance(stuck, Stuck)
-    found = core_of(group, stuck, Budget(3, inf))
+    found = core_of(group, stuck, FewLooks(4))
     assert not found.smallest
     assert violates(group, group.actions, found.indices, inf, no_bounds())
 
