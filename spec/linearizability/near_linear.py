@@ -148,7 +148,9 @@ def _decide(
     due = filled(most, 0)
     earliest = filled(most, 0)
     latest = filled(most, 0)
-    ends_at = filled(length, -1)
+    ends_at = order  # until the order is known, its room serves for this
+    for step in range(length):
+        ends_at[step] = -1
     code, count = blocks_of(
         wanted, unless, post, call, return_, certain, writer, changer, reader, next_reader, count,
         head, kind, due, earliest, latest, ends_at, blame, stop,

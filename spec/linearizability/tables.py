@@ -63,10 +63,10 @@ def keys_of(table: Table, budget: Budget) -> tuple[Keys, int]:
 
     code, size = kernels(), len(table.op)
     parts = [slice(begin, begin + _ROWS_AT_ONCE) for begin in range(0, size, _ROWS_AT_ONCE)]
-    effects = tuple(np.empty(size, np.int64) for _ in range(3))
+    effects = [np.empty(size, np.int64) for _ in range(3)]
     columns = (table.op, table.first, table.second, table.found, table.told, table.fate)
     counts = np.zeros(len(table.keys) + 1, np.int64)
-    refused = -1
+    refused, some = -1, list[Any]()
     for part in parts:
         some = [effect[part] for effect in effects]
         place = code["effects_of_rows"](*(column[part] for column in columns), len(table.values) + 1, *some)
@@ -79,12 +79,15 @@ def keys_of(table: Table, budget: Budget) -> tuple[Keys, int]:
     for part in parts:
         budget.look_at_the_clock()
         code["place_by_key"](by_call[part], table.key, *effects, nxt, rows)
-    del by_call
-    optional = (table.fate != COMPLETED).astype(np.int64)
+    del by_call, some  # what is not needed any more makes room for what comes
     steps = []
-    for column in (*effects, table.call, table.return_, optional):
+    while effects:
+        budget.look_at_the_clock()
+        steps.append(effects.pop(0)[rows])
+    for column in (table.call, table.return_):
         budget.look_at_the_clock()
         steps.append(column[rows])
+    steps.append((table.fate != COMPLETED)[rows].astype(np.int64))
     return Keys(starts, rows, *steps), refused
 
 
