@@ -12,7 +12,7 @@ import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from resource import RUSAGE_SELF, getpagesize, getrusage
+from resource import getpagesize
 from time import process_time
 from typing import Any, TypeAlias
 
@@ -20,8 +20,9 @@ Measured: TypeAlias = dict[str, Any]
 
 
 def megabytes() -> float:
-    """The most memory that this process has held so far."""
-    return getrusage(RUSAGE_SELF).ru_maxrss / 1024
+    """The most memory that this process has held so far, not counting what it was before it began this program."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def megabytes_now() -> float:

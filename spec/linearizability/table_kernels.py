@@ -27,7 +27,54 @@ WRONG_WITNESS = 99
 LOAD, STORE, LOAD_OR_STORE, LOAD_AND_DELETE, DELETE, SWAP, COMPARE_AND_SWAP, COMPARE_AND_DELETE = range(8)
 
 
-def effects_of_rows(
+def effect_of_row(
+    code: int, first: int, second: int, found: int, told: int, fate: int, never: int
+) -> tuple[int, int, int]:
+    """What a row wants, must not find, and leaves, as `effects.effect_of`: 0 missing, -1 none, value v as v + 1.
+
+    A row that no state explains (a `load_or_store` that stored what it was not given) wants `never`, which is the
+    number of no value.
+    """
+    want, avoid, leave = -1, -1, -1
+    given = first + 1
+    met = found + 1 if told == 1 else 0
+    answered = fate == 0
+    if code == LOAD:
+        if answered:
+            want = met
+    elif code == STORE:
+        leave = given
+    elif code == DELETE:
+        leave = 0
+    elif code == LOAD_OR_STORE:
+        if answered and told == 1:
+            want = met
+        else:
+            want, leave = 0, given
+            if answered and found + 1 != given:
+                want = never
+    elif code == LOAD_AND_DELETE:
+        leave = 0
+        if answered:
+            want = met
+    elif code == SWAP:
+        leave = given
+        if answered:
+            want = met
+    elif answered and told != 1:
+        avoid = given
+    else:
+        want = given
+        leave = second + 1 if code == COMPARE_AND_SWAP else 0
+    if want == leave:
+        leave = -1
+        if not answered:
+            want = -1
+    return want, avoid, leave
+
+
+def count_by_key(
+    key: Sequence[int],
     op: Sequence[int],
     first: Sequence[int],
     second: Sequence[int],
@@ -35,85 +82,58 @@ def effects_of_rows(
     told: Sequence[int],
     fate: Sequence[int],
     never: int,
-    wanted: Ints,
-    unless: Ints,
-    post: Ints,
+    counts: Ints,
 ) -> int:
-    """Fill in what each row asks and leaves, as `effects.effect_of` does: 0 missing, -1 none, value v as v + 1.
-
-    Returns the first row that no state explains (a `load_or_store` that stored what it was not given), or -1;
-    such a row wants `never`, which is the number of no value.
-    """
+    """Add to counts[k] the rows of key k that ask or change something; returns the first that wants `never`, or -1."""
     refused = -1
     for row in range(len(op)):
-        code, want, leave, avoid = op[row], -1, -1, -1
-        given = first[row] + 1
-        met = found[row] + 1 if told[row] == 1 else 0
-        answered = fate[row] == 0
-        if code == LOAD:
-            if answered:
-                want = met
-        elif code == STORE:
-            leave = given
-        elif code == DELETE:
-            leave = 0
-        elif code == LOAD_OR_STORE:
-            if answered and told[row] == 1:
-                want = met
-            else:
-                want, leave = 0, given
-                if answered and found[row] + 1 != given:
-                    want = never
-                    if refused < 0:
-                        refused = row
-        elif code == LOAD_AND_DELETE:
-            leave = 0
-            if answered:
-                want = met
-        elif code == SWAP:
-            leave = given
-            if answered:
-                want = met
-        elif answered and told[row] != 1:
-            avoid = given
-        else:
-            want = given
-            leave = second[row] + 1 if code == COMPARE_AND_SWAP else 0
-        if want == leave:
-            leave = -1
-            if not answered:
-                want = -1
-        wanted[row], unless[row], post[row] = want, avoid, leave
-    return refused
-
-
-def count_by_key(
-    key: Sequence[int], wanted: Sequence[int], unless: Sequence[int], post: Sequence[int], counts: Ints
-) -> None:
-    """Add to counts[k] the rows of key k that ask or change something."""
-    for row in range(len(key)):
-        if wanted[row] >= 0 or unless[row] >= 0 or post[row] >= 0:
+        want, avoid, leave = effect_of_row(
+            op[row], first[row], second[row], found[row], told[row], fate[row], never
+        )
+        if want >= 0 or avoid >= 0 or leave >= 0:
             counts[key[row]] += 1
+        if want == never and refused < 0:
+            refused = row
+    return refused
 
 
 def place_by_key(
     by_call: Sequence[int],
     key: Sequence[int],
-    wanted: Sequence[int],
-    unless: Sequence[int],
-    post: Sequence[int],
+    op: Sequence[int],
+    first: Sequence[int],
+    second: Sequence[int],
+    found: Sequence[int],
+    told: Sequence[int],
+    fate: Sequence[int],
+    call: Sequence[int],
+    return_: Sequence[int],
+    never: int,
     nxt: Ints,
     rows: Ints,
+    wanted: Ints,
+    unless: Ints,
+    post: Ints,
+    calls: Ints,
+    returns: Ints,
+    optional: Ints,
 ) -> None:
-    """Put some rows, given in the order of their calls, at the next places of their keys: key k's is nxt[k].
+    """Put the steps of some rows, given in the order of their calls, at the next places of their keys (`nxt`).
 
-    A row that asks nothing and changes nothing is left out.
+    A row that asks nothing and changes nothing is left out. One pass, for memory is what takes the time.
     """
     for at in range(len(by_call)):
         row = by_call[at]
-        if wanted[row] >= 0 or unless[row] >= 0 or post[row] >= 0:
-            rows[nxt[key[row]]] = row
-            nxt[key[row]] += 1
+        want, avoid, leave = effect_of_row(
+            op[row], first[row], second[row], found[row], told[row], fate[row], never
+        )
+        if want >= 0 or avoid >= 0 or leave >= 0:
+            to = nxt[key[row]]
+            nxt[key[row]] = to + 1
+            rows[to] = row
+            wanted[to], unless[to], post[to] = want, avoid, leave
+            calls[to], returns[to] = call[row], return_[row]
+            optional[to] = 1 if fate[row] != 0 else 0
 
 
 def number_within_key(
@@ -235,4 +255,4 @@ def replays(
     return True
 
 
-KERNELS = (effects_of_rows, count_by_key, place_by_key, number_within_key, decide_range, replays)
+KERNELS = (effect_of_row, count_by_key, place_by_key, number_within_key, decide_range, replays)

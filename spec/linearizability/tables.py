@@ -30,7 +30,7 @@ from mapproof.spec.linearizability.results import Linearizable, Method, Unknown,
 from mapproof.spec.linearizability.search import PENDING, Action, Explained
 from mapproof.spec.linearizability.table_kernels import WRONG_WITNESS
 from mapproof.spec.linearizability.witness import InternalError
-from mapproof.spec.table import COMPLETED, Table
+from mapproof.spec.table import Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,34 +61,26 @@ def keys_of(table: Table, budget: Budget) -> tuple[Keys, int]:
     """The steps of a table, and the first row that no state explains, -1 if there is none. Raises OutOfBounds."""
     import numpy as np
 
-    code, size = kernels(), len(table.op)
+    code, size, never = kernels(), len(table.op), len(table.values) + 1
     parts = [slice(begin, begin + _ROWS_AT_ONCE) for begin in range(0, size, _ROWS_AT_ONCE)]
-    effects = [np.empty(size, np.int64) for _ in range(3)]
-    columns = (table.op, table.first, table.second, table.found, table.told, table.fate)
+    columns = _effect_columns(table)
     counts = np.zeros(len(table.keys) + 1, np.int64)
-    refused, some = -1, list[Any]()
+    refused = -1
     for part in parts:
-        some = [effect[part] for effect in effects]
-        place = code["effects_of_rows"](*(column[part] for column in columns), len(table.values) + 1, *some)
+        place = code["count_by_key"](*(column[part] for column in columns), never, counts[1:])
         refused = part.start + int(place) if refused < 0 <= place else refused
-        code["count_by_key"](table.key[part], *some, counts[1:])
         budget.look_at_the_clock()
     by_call = _by_call(table.call)
     starts, nxt = counts.cumsum(), counts.cumsum()
-    rows = np.empty(starts[-1], np.int64)
+    placed = [np.empty(starts[-1], np.int64) for _ in range(7)]
     for part in parts:
         budget.look_at_the_clock()
-        code["place_by_key"](by_call[part], table.key, *effects, nxt, rows)
-    del by_call, some  # what is not needed any more makes room for what comes
-    steps = []
-    while effects:
-        budget.look_at_the_clock()
-        steps.append(effects.pop(0)[rows])
-    for column in (table.call, table.return_):
-        budget.look_at_the_clock()
-        steps.append(column[rows])
-    steps.append((table.fate != COMPLETED)[rows].astype(np.int64))
-    return Keys(starts, rows, *steps), refused
+        code["place_by_key"](by_call[part], *columns, table.call, table.return_, never, nxt, *placed)
+    return Keys(starts, *placed), refused
+
+
+def _effect_columns(table: Table) -> tuple[NDArray[Any], ...]:
+    return table.key, table.op, table.first, table.second, table.found, table.told, table.fate
 
 
 _ROWS_AT_ONCE = 1_000_000
@@ -292,17 +284,12 @@ class _Steps:
 
         self._table, self._key = table, table.keys.value(key)
         part = slice(int(keys.starts[key]), int(keys.starts[key + 1]))
-        self._rows, self.call, self.return_ = keys.rows[part], keys.call[part], keys.return_[part]
-        self._optional = keys.optional[part]
-        self._wanted, self._unless, self._post = (np.empty(len(self._rows), np.int64) for _ in range(3))
-        columns = (table.op, table.first, table.second, table.found, table.told, table.fate)
-        kernels()["effects_of_rows"](
-            *(column[self._rows] for column in columns),
-            len(table.values) + 1,
-            self._wanted,
-            self._unless,
-            self._post,
-        )
+        self._rows = keys.rows[part]
+        placed = [np.empty(len(self._rows), np.int64) for _ in range(7)]
+        nxt = np.zeros(len(table.keys), np.int64)
+        columns, never = _effect_columns(table), len(table.values) + 1
+        kernels()["place_by_key"](self._rows, *columns, table.call, table.return_, never, nxt, *placed)
+        _, self._wanted, self._unless, self._post, self.call, self.return_, self._optional = placed
 
     def __len__(self) -> int:
         return len(self._rows)
