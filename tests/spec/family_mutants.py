@@ -133,8 +133,8 @@ MUTANTS: Final = (
     Mutant(
         "a compare that failed excludes nothing",
         "table_kernels",
-        "            avoid = given",
-        "            avoid = -1",
+        "        avoid = given",
+        "        avoid = -1",
         "machine code",
     ),
     Mutant(
