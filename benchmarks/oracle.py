@@ -1,4 +1,4 @@
-"""The great comparison with brute force, about ten minutes: `python benchmarks/oracle.py [HISTORIES [WHOLE_MAP]]`.
+"""The great comparison with brute force, about a quarter of an hour: `python benchmarks/oracle.py [HISTORIES [WHOLE_MAP]]`.
 
 Every decider judges HISTORIES (1,000,000) small random histories of each family of keyed operations, and WHOLE_MAP
 (100,000) with operations on the whole map, in two processes or as many as there are cores. Prints how often each

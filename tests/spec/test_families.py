@@ -1,4 +1,4 @@
-"""The deciders against brute force on 400,000 random histories, a tenth of what `make oracle-10min` does, and mutants.
+"""The deciders against brute force on 400,000 random histories, a tenth of what `make oracle-15min` does, and mutants.
 
 The idea: a comparison is worth what it can see, so each of the mutants must make it disagree, in a process of its
 own, and none of the controls.
