@@ -51,7 +51,9 @@ def decide_key(actions: Sequence[Action[Effect]], budget: Budget) -> Explained |
         return _searched(actions, Method.REPEATED, budget)
     steps = _steps(actions)
     order, blame, stop = [0] * len(actions), [0] * near_linear.MOST_BLAMED, [0]
-    code, count = _run(near_linear.decide_unique, _LONG, steps, (steps.values,), (order, blame, stop), budget)
+    fast = len(actions) >= _LONG and machine.available()
+    lists = (order, blame, stop)
+    code, count = _run(near_linear.decide_unique, fast, steps, steps.values, lists, budget)
     if code == near_linear.LINEARIZABLE:
         return Explained([steps.places[at] for at in order[:count]], Method.NEAR_LINEAR)
     if code == near_linear.NOT_LINEARIZABLE:
@@ -88,8 +90,8 @@ def _searched(actions: Sequence[Action[Effect]], method: Method, budget: Budget)
 def _searched_fast(actions: Sequence[Action[Effect]], method: Method, budget: Budget) -> Explained | Stuck:
     steps = _steps(actions)
     order, stop = [0] * len(actions), [0]
-    given = (budget.configurations,)
-    code, count = _run(register_kernel.decide_any, 0, steps, given, (order, stop), budget)
+    most = budget.configurations
+    code, count = _run(register_kernel.decide_any, True, steps, most, (order, stop), budget)
     match code:
         case near_linear.LINEARIZABLE:
             return Explained([steps.places[at] for at in order[:count]], method)
@@ -117,25 +119,25 @@ _LONG_SEARCH: Final = 5_000
 
 def _run(
     kernel: Callable[..., tuple[int, int]],
-    long: int,
+    fast: bool,
     steps: _Steps,
-    given: tuple[int, ...],
+    given: int,
     lists: tuple[list[int], ...],
     budget: Budget,
 ) -> tuple[int, int]:
-    """Run a kernel in plain Python or, on so many steps, as machine code; its answer, and `lists` filled by it.
+    """Run a kernel in plain Python or, `fast`, as machine code; its answer, and `lists` filled by it.
 
     The last of the lists is the flag that stops it.
     """
-    if len(steps.places) < long or not machine.available():
+    if not fast:
         with budget.stopping(lists[-1]):
-            return kernel(*steps.columns, *given, *lists)
+            return kernel(*steps.columns, given, *lists)
     import numpy as np
 
     columns = [np.array(column, np.int64) for column in (*steps.columns, *lists)]
     columns, arrays = columns[: len(steps.columns)], columns[len(steps.columns) :]
     with budget.stopping(arrays[-1]):
-        code, count = machine.kernels()[kernel.__name__](*columns, *given, *arrays)
+        code, count = machine.kernels()[kernel.__name__](*columns, given, *arrays)
     for filled, array in zip(lists, arrays, strict=True):
         filled[:] = array.tolist()
     return int(code), int(count)

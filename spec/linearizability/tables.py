@@ -189,13 +189,6 @@ def check_table(table: Table, budget: Budget) -> Linearizable | Violation | Unkn
     return _Answer(table, keys, decided, budget).answer()
 
 
-def verdicts_by_key(table: Table, budget: Budget) -> list[bool | None]:
-    """For each key of a table, whether its operations are linearizable; None where a bound ran out."""
-    keys, _ = keys_of(table, budget)
-    decided = decide_keys(keys, len(table.values), budget)
-    return [{LINEARIZABLE: True, NOT_LINEARIZABLE: False}.get(code) for code in decided.code.tolist()]
-
-
 class _Answer:
     """Turns what the kernels said into an answer."""
 

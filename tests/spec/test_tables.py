@@ -25,7 +25,8 @@ from mapproof.spec.linearizability import (
     tables,
 )
 from mapproof.spec.linearizability.budget import Budget
-from mapproof.spec.linearizability.tables import verdicts_by_key
+from mapproof.spec.linearizability.near_linear import LINEARIZABLE, NOT_LINEARIZABLE
+from mapproof.spec.linearizability.tables import decide_keys, keys_of
 from mapproof.spec.model import Inconsistent, MapModel
 from mapproof.spec.operations import KEYED, SIGNATURES, Op
 from mapproof.spec.table import Table
@@ -92,6 +93,13 @@ def test_a_table_gets_the_verdict_of_its_history(seed: int) -> None:
             assert set(map(id, of_table.core)) != set(), history
             assert "\n" not in of_table.explanation
     assert violations > 300
+
+
+def verdicts_by_key(table: Table, budget: Budget) -> list[bool | None]:
+    """For each key of a table, whether its operations are linearizable; None where a bound ran out."""
+    keys, _ = keys_of(table, budget)
+    decided = decide_keys(keys, len(table.values), budget)
+    return [{LINEARIZABLE: True, NOT_LINEARIZABLE: False}.get(code) for code in decided.code.tolist()]
 
 
 def test_verdicts_by_key() -> None:
