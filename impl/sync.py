@@ -14,8 +14,9 @@ import contextlib
 import threading
 from _thread import allocate_lock  # bound now: a simulation may replace threading.Lock while maps are made
 from collections.abc import Callable, Iterator
-from enum import StrEnum
-from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar, overload
+from typing import Any, ClassVar, Final, Generic, NoReturn, Protocol, TypeVar, overload
+
+from mapproof.spec.accesses import Access
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -26,24 +27,6 @@ class FatalError(BaseException):
     """Go's `fatal error`: ends the process, cannot be recovered, and so passes `except Exception`."""
 
 
-class Access(StrEnum):
-    """What a primitive is about to do. Two accesses of one object commute only if both are LOAD or both READ."""
-
-    LOAD = "load"
-    STORE = "store"
-    SWAP = "swap"
-    COMPARE_AND_SWAP = "compare_and_swap"
-    ADD = "add"
-    OR = "or"
-    LOCK = "lock"
-    TRY_LOCK = "try_lock"
-    UNLOCK = "unlock"
-    ACQUIRE = "acquire"
-    RELEASE = "release"
-    READ = "read"
-    WRITE = "write"
-
-
 class Hook(Protocol):
     """Who watches the shared state; installed by `watched_by`."""
 
@@ -52,6 +35,10 @@ class Hook(Protocol):
 
     def wait(self, target: object, access: Access, ready: Callable[[], bool]) -> None:
         """The access needs `ready()`; return only when it holds, with nothing run in between."""
+
+    def after(self, target: object, access: Access, happened: bool) -> None:
+        """What could not be known before: whether a compare-and-swap or a try took effect; and that an RWMutex,
+        which is made of other primitives, was locked or is about to be unlocked. Must not run other threads."""
 
     def thread(self) -> int:
         """The number of the running simulated thread."""
@@ -75,6 +62,10 @@ class Atomic(Generic[T]):
     """A word of memory with sequentially consistent operations (Go: sync/atomic.Pointer, Int32)."""
 
     __slots__ = ("_lock", "_value", "name")
+
+    synchronizes: ClassVar[bool] = True
+    """Whether its accesses order what threads do around them; not so for what a lock is made of, for which the
+    lock itself says what it orders (Go's race detector looks away from the inside of locks in the same way)."""
 
     def __init__(self, value: T, name: str = "atomic") -> None:
         self._value = value
@@ -105,10 +96,12 @@ class Atomic(Generic[T]):
         if _hook is not None:
             _hook.before(self, Access.COMPARE_AND_SWAP)
         with self._lock:
-            if self._value != old:
-                return False
-            self._value = new
-        return True
+            swapped = self._value == old
+            if swapped:
+                self._value = new
+        if _hook is not None:
+            _hook.after(self, Access.COMPARE_AND_SWAP, swapped)
+        return swapped
 
     def peek(self) -> T:
         """The value, unseen by the hook: for invariant checks and pictures, never for an algorithm."""
@@ -134,6 +127,8 @@ class Mutex:
 
     __slots__ = ("_lock", "holder", "name")
 
+    synchronizes: ClassVar[bool] = True
+
     def __init__(self, name: str = "mutex") -> None:
         self._lock = allocate_lock()
         self.name = name
@@ -150,7 +145,10 @@ class Mutex:
             _hook.before(self, Access.TRY_LOCK)
             if self._is_free():
                 self.holder = _hook.thread()
-        return self._lock.acquire(blocking=False)
+        locked = self._lock.acquire(blocking=False)
+        if _hook is not None:
+            _hook.after(self, Access.TRY_LOCK, locked)
+        return locked
 
     def unlock(self) -> None:
         if _hook is not None:
@@ -179,6 +177,8 @@ class Semaphore:
     """A counting semaphore (Go: runtime_Semacquire and runtime_Semrelease)."""
 
     __slots__ = ("_changed", "_count", "name")
+
+    synchronizes: ClassVar[bool] = True
 
     def __init__(self, count: int = 0, name: str = "semaphore") -> None:
         self._count = count
@@ -213,6 +213,46 @@ class Semaphore:
         return self._count > 0
 
 
+class Once:
+    """Does something once, whoever comes first; the others wait until it is done (Go: src/sync/once.go)."""
+
+    __slots__ = ("_done", "_m", "name")
+
+    def __init__(self, name: str = "once") -> None:
+        self.name = name
+        self._done = Atomic(False, f"{name}.done")
+        self._m = Mutex(f"{name}.m")
+
+    def do(self, f: Callable[[], object]) -> None:
+        """Call `f` unless a call was begun before. It counts as done even if it raises; `f` must not call `do`."""
+        if not self._done.load():
+            self._do_slow(f)
+
+    def _do_slow(self, f: Callable[[], object]) -> None:
+        with self._m:
+            if not self._done.load():
+                try:
+                    f()
+                finally:
+                    # Stored after `f` has returned: who finds it true may use what `f` made.
+                    self._done.store(True)
+
+
+class _InnerInt(AtomicInt):
+    __slots__ = ()
+    synchronizes: ClassVar[bool] = False
+
+
+class _InnerMutex(Mutex):
+    __slots__ = ()
+    synchronizes: ClassVar[bool] = False
+
+
+class _InnerSemaphore(Semaphore):
+    __slots__ = ()
+    synchronizes: ClassVar[bool] = False
+
+
 class RWMutex:
     """Readers-writer lock by Go's protocol: a pending writer stops new readers, all readers that queued behind
     a writer enter before the next one (src/sync/rwmutex.go, 1.22)."""
@@ -223,24 +263,30 @@ class RWMutex:
 
     def __init__(self, name: str = "rwmutex") -> None:
         self.name = name
-        self._w = Mutex(f"{name}.w")
-        self._writer_sem = Semaphore(0, f"{name}.writerSem")
-        self._reader_sem = Semaphore(0, f"{name}.readerSem")
-        self._reader_count = AtomicInt(0, f"{name}.readerCount")
-        self._reader_wait = AtomicInt(0, f"{name}.readerWait")
+        self._w = _InnerMutex(f"{name}.w")
+        self._writer_sem = _InnerSemaphore(0, f"{name}.writerSem")
+        self._reader_sem = _InnerSemaphore(0, f"{name}.readerSem")
+        self._reader_count = _InnerInt(0, f"{name}.readerCount")
+        self._reader_wait = _InnerInt(0, f"{name}.readerWait")
 
     def rlock(self) -> None:
         if self._reader_count.add(1) < 0:
             self._reader_sem.acquire()
+        if _hook is not None:
+            _hook.after(self, Access.R_LOCK, True)
 
     def try_rlock(self) -> bool:
         while (count := self._reader_count.load()) >= 0:
             if self._reader_count.compare_and_swap(count, count + 1):
+                if _hook is not None:
+                    _hook.after(self, Access.R_LOCK, True)
                 return True
         return False
 
     def runlock(self) -> None:
         """Fatal if no reader holds the lock, as far as the counters can show."""
+        if _hook is not None:
+            _hook.after(self, Access.R_UNLOCK, True)
         remaining = self._reader_count.add(-1)
         if remaining < 0:
             self._runlock_slow(remaining)
@@ -256,6 +302,8 @@ class RWMutex:
         active = self._reader_count.add(-self.MAX_READERS) + self.MAX_READERS
         if active != 0 and self._reader_wait.add(active) != 0:
             self._writer_sem.acquire()
+        if _hook is not None:
+            _hook.after(self, Access.LOCK, True)
 
     def try_lock(self) -> bool:
         if not self._w.try_lock():
@@ -263,10 +311,14 @@ class RWMutex:
         if not self._reader_count.compare_and_swap(0, -self.MAX_READERS):
             self._w.unlock()
             return False
+        if _hook is not None:
+            _hook.after(self, Access.LOCK, True)
         return True
 
     def unlock(self) -> None:
         """Fatal if no writer holds the lock, as far as the counters can show."""
+        if _hook is not None:
+            _hook.after(self, Access.UNLOCK, True)
         waiting = self._reader_count.add(self.MAX_READERS)
         if waiting >= self.MAX_READERS:
             fatal("sync: Unlock of unlocked RWMutex")

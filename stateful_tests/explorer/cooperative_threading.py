@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from types import FunctionType, ModuleType
 from typing import Any, Self
 
-from mapproof.impl.sync import Access
+from mapproof.spec.accesses import Access
 from mapproof.stateful_tests.explorer.simulation import active
 
 _real_get_ident = threading.get_ident

@@ -19,13 +19,16 @@ from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
 
-from mapproof.impl.sync import Access
+from mapproof.spec.accesses import Access
 from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Schedule, Strategy, plainest
 
 Ready = Callable[[], bool]
 Watcher = Callable[[int, Any], None]
 """Told the thread and what it does next at every step: a (target, Access) pair of a primitive, a (code, offset)
 place of traced code, or whatever was given to `stop_before`."""
+
+Listener = Callable[[int, object, Access, bool], None]
+"""Told the thread, and what the hook's `after` is told: target, access and whether it happened."""
 
 MAX_STEPS = 50_000
 FAIR_STREAK = 2_000
@@ -181,6 +184,7 @@ class Simulation:
     def __init__(self, instrument: Instrument | None = None) -> None:
         self.instrument: Instrument = instrument or HookOnly()
         self.watcher: Watcher | None = None
+        self.listener: Listener | None = None
         self.now = 0.0
         self._active = False
         self._unwinding = False
@@ -243,6 +247,10 @@ class Simulation:
     def wait(self, target: object, access: Access, ready: Ready) -> None:
         if self._active:
             self.wait_until(target, access, ready, timed=False)
+
+    def after(self, target: object, access: Access, happened: bool) -> None:
+        if self.listener is not None and self._active and not self._unwinding:
+            self.listener(self._current.number, target, access, happened)
 
     def wait_until(self, target: object, access: Access, ready: Ready, *, timed: bool) -> bool:
         """Wait for `ready()`. A `timed` wait gives up, and answers False, when nothing else could go on."""

@@ -10,7 +10,6 @@ import pytest
 from mapproof.impl import sync
 from mapproof.impl.rwmutex_map import RWMutexMap
 from mapproof.impl.sync import (
-    Access,
     Atomic,
     AtomicInt,
     Mutex,
@@ -21,6 +20,7 @@ from mapproof.impl.sync import (
     watched_by,
 )
 from mapproof.impl.sync_map import SyncMap
+from mapproof.spec.accesses import Access
 
 
 class Recorder:
@@ -35,6 +35,9 @@ class Recorder:
     def wait(self, target: Any, access: Access, ready: Callable[[], bool]) -> None:
         self.before(target, access)
         assert ready(), f"{target.name} would wait for ever"
+
+    def after(self, target: Any, access: Access, happened: bool) -> None:
+        pass
 
     def thread(self) -> int:
         return 7

@@ -18,7 +18,8 @@ import pytest
 
 from mapproof.impl import plain_map
 from mapproof.impl.plain_map import PlainMap
-from mapproof.impl.sync import Access, RWMutex
+from mapproof.impl.sync import RWMutex
+from mapproof.spec.accesses import Access
 from mapproof.spec.claims import Claims, Contract
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.linearizability import Linearizable, check

@@ -19,7 +19,8 @@ from splits import Map, by_low_bits, by_top_bits, divergence, driven, every_key_
 from mapproof.impl.hashing import Routing, fnv1a_64, mixed_hash
 from mapproof.impl.sharded_map import RehashError, ShardedMap
 from mapproof.impl.shards import Migrating
-from mapproof.impl.sync import Access, watched_by
+from mapproof.impl.sync import watched_by
+from mapproof.spec.accesses import Access
 from mapproof.spec.linearizability import Linearizable, check
 from mapproof.spec.operations import Op
 from mapproof.stateful_tests.adapters import Form, adapter_for
@@ -339,6 +340,9 @@ class Accesses:
 
     def wait(self, target: object, access: Access, ready: Callable[[], bool]) -> None:
         self.kinds.append(access)
+
+    def after(self, target: object, access: Access, happened: bool) -> None:
+        pass
 
     def thread(self) -> int:
         return 1

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mapproof.impl.sync import Access, PlainFlags, watched_by
+from mapproof.impl.sync import PlainFlags, watched_by
+from mapproof.spec.accesses import Access
 
 
 class Recorder:
@@ -21,6 +22,9 @@ class Recorder:
 
     def wait(self, target: object, access: Access, ready: Callable[[], bool]) -> None:
         raise AssertionError("flags never wait")
+
+    def after(self, target: object, access: Access, happened: bool) -> None:
+        pass
 
     def thread(self) -> int:
         return 0

@@ -11,7 +11,8 @@ import little_programs as programs
 import pytest
 from exploring import explore, once, outcomes
 
-from mapproof.impl.sync import Access, Atomic, Mutex, watched_by
+from mapproof.impl.sync import Atomic, Mutex, watched_by
+from mapproof.spec.accesses import Access
 from mapproof.stateful_tests.explorer import simulation as module
 from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
