@@ -6,8 +6,8 @@ by `mu`. A reader that has to look in `dirty` counts a miss; when the misses hav
 promoted to be the next `read`. A key is deleted by emptying its entry, so a deletion needs no lock either.
 
 An entry's pointer `p` is a Box (live), None (deleted; if there is a `dirty`, the entry is still in it) or
-EXPUNGED (deleted, and not in `dirty`, which exists). Between operations these hold, and `check_invariants`
-checks what a state at rest can show of them:
+EXPUNGED (deleted, and not in `dirty`, which exists). These hold whenever `mu` is free (`sync_map_invariants`
+checks what a state can show of them, and what a step can):
 
     I1  not amended: every key of the map is in read.m (`dirty` is None or, after a `clear`, empty)
     I2  amended: there is a `dirty`, and it holds every entry of read.m that is not expunged
@@ -28,6 +28,7 @@ from enum import Enum
 from typing import ClassVar, Final, Generic, TypeAlias, TypeVar, overload
 
 from mapproof.impl.sync import Atomic, Mutex, Plain, PlainDict
+from mapproof.impl.sync_map_invariants import StepInvariants, check_at_rest
 from mapproof.spec.claims import Claims, Contract
 
 K = TypeVar("K")
@@ -312,20 +313,12 @@ class SyncMap(Generic[K, V]):
 
     def check_invariants(self) -> None:
         """Raise AssertionError, saying which of I1 to I7 is broken. Only for a map that no thread is using."""
-        _require(not self.mu.locked(), "mu is held, so the map is not at rest")
-        read, misses, dirty_map = self.read.peek(), self.misses.peek(), self.dirty.peek()
-        dirty = None if dirty_map is None else dirty_map.peek()
-        _require(read.amended or not dirty, "I1: read is not amended, but dirty holds keys")
-        _require(not read.amended or dirty is not None, "I2: read is amended, but there is no dirty")
-        for key, entry in read.m.peek().items():
-            _check_shared_entry(key, entry, dirty)
-        _require(dirty_map is not read.m, "I5: dirty is the published read.m, whose keys must not change")
-        for key, entry in (dirty or {}).items():
-            _require(entry.p.peek() is not EXPUNGED, f"I6: the entry of {key!r} is expunged, but in dirty")
-        dirty_len = 0 if dirty is None else len(dirty)
-        _require(
-            misses == 0 or 0 < misses < dirty_len, f"I7: {misses} misses of a dirty with {dirty_len} keys"
-        )
+        check_at_rest(self, EXPUNGED)
+
+    def step_invariants(self) -> Callable[[], None]:
+        """What to call between any two accesses of any threads, from now on; raises AssertionError, saying what
+        is broken."""
+        return StepInvariants(self, EXPUNGED)
 
     def _load_read_only(self) -> ReadOnly[K, V]:
         return self.read.load()
@@ -393,21 +386,3 @@ def _found(p: Pointer[V]) -> tuple[V | None, bool]:
 
 def _holds(p: Pointer[V], old: V) -> bool:
     return isinstance(p, Box) and bool(p.value == old)
-
-
-def _check_shared_entry(key: K, entry: Entry[V], dirty: dict[K, Entry[V]] | None) -> None:
-    """I2, I3 and I4 for one entry of read.m."""
-    p = entry.p.peek()
-    if p is EXPUNGED:
-        _require(dirty is not None, f"I3: the entry of {key!r} is expunged, but there is no dirty")
-        _require(key not in (dirty or {}), f"I3: the entry of {key!r} is expunged, but dirty has the key")
-    elif dirty is not None and dirty.get(key) is not entry:
-        invariant, state = ("I4", "deleted") if p is None else ("I2", "live")
-        raise AssertionError(
-            f"{invariant}: the entry of {key!r} is {state} in read, but dirty does not hold it"
-        )
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise AssertionError(sentence)
