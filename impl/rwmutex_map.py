@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Generic, TypeVar, overload
 
+from mapproof.impl.rwmutex_invariants import RWMutexWatch
 from mapproof.impl.sync import PlainDict, RWMutex
 from mapproof.spec.claims import Claims, Contract
 from mapproof.spec.values import ABSENT
@@ -122,6 +123,29 @@ class RWMutexMap(Generic[K, V]):
         if not self.mu.at_rest():
             raise AssertionError("mu is held or waited for, so the map is not at rest")
 
+    def step_invariants(self) -> Callable[[], None]:
+        """What to call between any two accesses of any threads; raises AssertionError if mu's words cannot be, or
+        since the last call `items` changed while no writer had mu for itself."""
+        mu = RWMutexWatch(self.mu)
+        last: dict[K, V] | None = None
+
+        def check() -> None:
+            nonlocal last
+            mu.look()
+            items = dict(self.items.peek())
+            if last is not None and not mu.writer_may_be_inside and not _same_pairs(items, last):
+                raise AssertionError("items changed, but no writer has mu for itself")
+            last = items
+
+        return check
+
     def _get(self, key: K) -> tuple[V | None, bool]:
         value = self.items.get(key, ABSENT)
         return (None, False) if value is ABSENT else (value, True)
+
+
+def _same_pairs(one: dict[K, V], other: dict[K, V]) -> bool:
+    """The very same objects in the same order; `==` might run code of theirs."""
+    return len(one) == len(other) and all(
+        a is b and one[a] is other[b] for a, b in zip(one, other, strict=True)
+    )

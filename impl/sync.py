@@ -14,7 +14,7 @@ import contextlib
 import threading
 from _thread import allocate_lock  # bound now: a simulation may replace threading.Lock while maps are made
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Final, Generic, NoReturn, Protocol, TypeVar, overload
+from typing import Any, ClassVar, Final, Generic, NamedTuple, NoReturn, Protocol, TypeVar, overload
 
 from mapproof.spec.accesses import Access
 
@@ -253,6 +253,16 @@ class _InnerSemaphore(Semaphore):
     synchronizes: ClassVar[bool] = False
 
 
+class RWMutexState(NamedTuple):
+    """The words of an RWMutex at one moment: `w` is whether that mutex is held, the others are counts."""
+
+    w: bool
+    reader_count: int
+    reader_wait: int
+    writer_sem: int
+    reader_sem: int
+
+
 class RWMutex:
     """Readers-writer lock by Go's protocol: a pending writer stops new readers, all readers that queued behind
     a writer enter before the next one (src/sync/rwmutex.go, 1.22)."""
@@ -326,10 +336,23 @@ class RWMutex:
             self._reader_sem.release()
         self._w.unlock()
 
+    def rlocker(self) -> RLocker:
+        """The read lock as a lock of its own."""
+        return RLocker(self)
+
+    def peek(self) -> RWMutexState:
+        """Its words, unseen by the hook: for invariant checks, never for an algorithm."""
+        return RWMutexState(
+            self._w.locked(),
+            self._reader_count.peek(),
+            self._reader_wait.peek(),
+            self._writer_sem.peek(),
+            self._reader_sem.peek(),
+        )
+
     def at_rest(self) -> bool:
         """Nobody holds it or waits for it; unseen by the hook: for invariant checks, never for an algorithm."""
-        counters = (self._reader_count, self._reader_wait, self._writer_sem, self._reader_sem)
-        return not self._w.locked() and not any(counter.peek() for counter in counters)
+        return not any(self.peek())
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -346,6 +369,27 @@ class RWMutex:
             yield
         finally:
             self.unlock()
+
+
+class RLocker:
+    """The read lock of an RWMutex for whoever takes a lock with `lock` and `unlock` (Go: RWMutex.RLocker)."""
+
+    __slots__ = ("_rwmutex",)
+
+    def __init__(self, rwmutex: RWMutex) -> None:
+        self._rwmutex = rwmutex
+
+    def lock(self) -> None:
+        self._rwmutex.rlock()
+
+    def unlock(self) -> None:
+        self._rwmutex.runlock()
+
+    def __enter__(self) -> None:
+        self.lock()
+
+    def __exit__(self, *exception: object) -> None:
+        self.unlock()
 
 
 class Plain(Generic[T]):
@@ -452,4 +496,4 @@ class PlainDict(Generic[K, V]):
 
 def fatal(message: str) -> NoReturn:
     """End as Go's runtime does on misuse of a lock."""
-    raise FatalError(f"fatal error: {message}")
+    raise FatalError(f"fatal error: {message}") from None

@@ -316,8 +316,7 @@ class SyncMap(Generic[K, V]):
         check_at_rest(self, EXPUNGED)
 
     def step_invariants(self) -> Callable[[], None]:
-        """What to call between any two accesses of any threads, from now on; raises AssertionError, saying what
-        is broken."""
+        """What to call between any two accesses of any threads; raises AssertionError, naming what is broken."""
         return StepInvariants(self, EXPUNGED)
 
     def _load_read_only(self) -> ReadOnly[K, V]:

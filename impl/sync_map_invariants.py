@@ -66,15 +66,15 @@ def check_at_rest(map_: SyncMap[Any, Any], expunged: Expunged) -> None:
 class StepInvariants:
     """Raises AssertionError, naming what is broken, when it is called after the access that broke it.
 
-    It compares the map with what it saw last, so it is to be called between any two accesses from when it was
-    made; after accesses that it did not see, make another. Nothing that it does is seen by the hook.
+    The first call looks at the state alone; every other compares it with what the one before saw, and so must come
+    after one more access at most. Nothing that it does is seen by the hook.
     """
 
     def __init__(self, map_: SyncMap[Any, Any], expunged: Expunged) -> None:
         self._map = map_
         self._sentinel = expunged
-        self._last = _state_of(map_, expunged)
-        self._published = {self._last.read.m: self._last.m}
+        self._last: _State | None = None
+        self._published: dict[PlainDict[Any, Entry[Any]], Entries] = {}
         self._unexpunged: AbstractSet[Entry[Any]] = frozenset()
 
     def __call__(self) -> None:
@@ -82,13 +82,13 @@ class StepInvariants:
         for m, entries in self._published.items():  # also what only an unfinished operation still has
             _require(m.peek() == entries, "I5: the key set of a published read.m changed")
         _check_any_time(state)
-        _check_change(last, state)
-        self._unexpunged = (
-            (self._unexpunged | (last.expunged - state.expunged)) if state.locked else frozenset()
-        )
+        if last is not None:
+            _check_change(last, state)
         if state.locked:
+            self._unexpunged |= frozenset() if last is None else last.expunged - state.expunged
             _check_while_held(state, self._unexpunged)
         else:
+            self._unexpunged = frozenset()
             _check_while_free(state)
         self._published.setdefault(state.read.m, state.m)
         self._last = state
