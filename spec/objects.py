@@ -145,3 +145,31 @@ class StringStore:
             case "get", ():
                 return answered(operation, state, state)
         raise unknown(operation)
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Pieces in stock of each item (the key), `initial` at first: `available() -> number`, `restock(n) -> null`,
+    `deduct(n) -> bool` (false, and nothing taken, if fewer are there). It refuses an `n` below 1 by an exception.
+    """
+
+    initial: int = 0
+
+    def partition(self, operation: Operation) -> Hashable:
+        return identity(operation.key)
+
+    def reads(self, operation: Operation) -> bool:
+        return operation.op == "available" or (operation.op == "deduct" and operation.result is False)
+
+    def step(self, state: int, operation: Operation) -> Any:
+        match operation.op, operation.args:
+            case "available", ():
+                return answered(operation, state, state)
+            case "deduct" | "restock", (int(number),) if number < 1:
+                return Inconsistent(f"{number} is refused") if operation.completed else state
+            case "restock", (int(number),):
+                return answered(operation, None, state + number)
+            case "deduct", (int(number),):
+                enough = state >= number
+                return answered(operation, enough, state - number if enough else state)
+        raise unknown(operation)

@@ -21,8 +21,8 @@ from mapproof.spec.history import History, HistoryError, Operation
 from mapproof.spec.linearizability import ALL_KEYS, InternalError, Linearizable, Unknown, Violation, any_model
 from mapproof.spec.linearizability.any_model import ModelError, check_model
 from mapproof.spec.linearizability.search import Explained
-from mapproof.spec.model import Inconsistent, Model
-from mapproof.spec.objects import BankAccounts, Counter, FifoQueue, Register, StringStore
+from mapproof.spec.model import Inconsistent, Model, Partitioned
+from mapproof.spec.objects import BankAccounts, Counter, FifoQueue, Register, Stock, StringStore
 
 # -- brute force: every order of what happened with some of what may have
 
@@ -39,7 +39,7 @@ def accepted(order: Sequence[Operation], model: Model[Any]) -> bool:
     """Whether the model explains the order, all parts together."""
     states: dict[Hashable, Any] = {}
     for operation in order:
-        part = model.partition(operation) if isinstance(model, StringStore) else None
+        part = model.partition(operation) if isinstance(model, Partitioned) else None
         after = model.step(states.get(part, model.initial), operation)
         if isinstance(after, Inconsistent):
             return False
@@ -80,8 +80,15 @@ CALLS: dict[type, Callable[[random.Random], tuple[str, Any, tuple[Any, ...]]]] =
             ("append", r.choice("ab"), (r.choice("xy"),)),
         ]
     ),
+    Stock: lambda r: r.choice(
+        [
+            ("available", r.choice("ab"), ()),
+            ("restock", r.choice("ab"), (1,)),
+            *[("deduct", r.choice("ab"), (r.randint(1, 2),))] * 2,
+        ]
+    ),
 }
-MODELS = [Register(), Counter(), FifoQueue(), BankAccounts(2, 2), StringStore()]
+MODELS = [Register(), Counter(), FifoQueue(), BankAccounts(2, 2), StringStore(), Stock(1)]
 ANSWERS: dict[str, Callable[[random.Random], Any]] = {
     "read": lambda r: r.choice([None, 1, 2]),
     "cas": lambda r: r.random() < 0.5,
@@ -89,6 +96,8 @@ ANSWERS: dict[str, Callable[[random.Random], Any]] = {
     "dequeue": lambda r: r.choice([None, 1, 2]),
     "balances": lambda r: r.choice([[2, 2], [1, 3], [3, 1]]),
     "transfer": lambda r: r.random() < 0.5,
+    "available": lambda r: r.randint(0, 2),
+    "deduct": lambda r: r.random() < 0.5,
 }
 
 
