@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +18,7 @@ from typing import Any
 from greenlet import GreenletExit
 
 from mapproof.impl.sync import watched_by
+from mapproof.spec.accesses import Access
 from mapproof.spec.claims import Claims
 from mapproof.spec.history import History, Operation
 from mapproof.spec.linearizability import Unknown, Violation, check
@@ -29,7 +30,6 @@ from mapproof.stateful_tests.explorer.opcode_events import TracingLost, opcode_e
 from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.simulation import (
     Abort,
-    Ending,
     Instrument,
     Outcome,
     Simulation,
@@ -38,6 +38,7 @@ from mapproof.stateful_tests.explorer.simulation import (
 )
 from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Schedule, Strategy
 from mapproof.stateful_tests.explorer.watchdog import Stalled, watchdog
+from mapproof.stateful_tests.monitors import Monitor, Races, StepInvariants, has_step_invariants
 from mapproof.stateful_tests.scenarios import Call, Scenario
 
 MOST_CONFIGURATIONS = 100_000
@@ -55,6 +56,7 @@ class FailureKind(StrEnum):
     ANSWER = "impossible answer"
     DEADLOCK = "deadlock"
     ENDLESS = "never ends"
+    RACE = "data race"
     INVARIANT = "broken invariant"
     VIOLATION = "not linearizable"
 
@@ -96,6 +98,22 @@ class Target:
     modules: tuple[ModuleType, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What is watched at every step of the threads that run at once; the first that is found ends the run.
+
+    `races`: data races (see `races.py`) on what is made of `impl.sync`. `invariants`: the function that the object's
+    `step_invariants()` answers when it is new is called between any two steps. What an object has no part of is
+    not watched: `Laboratory.watched_for` says what was.
+    """
+
+    races: bool = False
+    invariants: bool = False
+
+
+NO_CHECKS = Checks()
+
+
 @dataclass(slots=True)
 class _Recording:
     """The operations of one run, in the order of their calls; the clock ticks at each call and return."""
@@ -113,6 +131,43 @@ class _Recording:
             self.failure = Failure(kind, summary)
 
 
+Monitors = Sequence[tuple[FailureKind, Monitor]]
+
+
+class _Watch:
+    """Shows each step of one run to its monitors, and to who watches from outside; the first complaint ends it."""
+
+    def __init__(
+        self, simulation: Simulation, monitors: Monitors, outside: Watcher | None, recording: _Recording
+    ) -> None:
+        self._simulation = simulation
+        self._monitors = monitors
+        self._outside = outside
+        self._recording = recording
+
+    def wrong(self) -> bool:
+        """Whether a monitor complains of the state as it is now; recorded if so."""
+        return any(self._complains(kind, monitor.arrived()) for kind, monitor in self._monitors)
+
+    def step(self, client: int, doing: Any) -> None:
+        if self.wrong():
+            self._simulation.stop()
+        if self._outside is not None:
+            self._outside(client, doing)
+        for kind, monitor in self._monitors:
+            if self._complains(kind, monitor.step(client, doing)):
+                self._simulation.stop()
+
+    def effect(self, client: int, target: object, access: Access, happened: bool) -> None:
+        for _, monitor in self._monitors:
+            monitor.effect(client, target, access, happened)
+
+    def _complains(self, kind: FailureKind, complaint: str | None) -> bool:
+        if complaint is not None:
+            self._recording.fail(kind, complaint)
+        return complaint is not None
+
+
 Announce = Callable[[int, Call, Operation | None], None]
 """Told the client and the call when it begins (None) and when it has ended (the operation)."""
 
@@ -120,10 +175,13 @@ Announce = Callable[[int, Call, Operation | None], None]
 class Laboratory:
     """Runs scenarios on one target. Made by `laboratory`, which owns what must be undone."""
 
-    def __init__(self, target: Target, instrument: Instrument | None) -> None:
+    def __init__(self, target: Target, instrument: Instrument | None, checks: Checks = NO_CHECKS) -> None:
         self.target = target
+        self.checks = checks
         self.announce: Announce | None = None
         self._simulation = Simulation(instrument)
+        self._watcher: Watcher | None = None
+        self.watched_for: set[FailureKind] = set()
         self._judged: dict[Any, Failure | Unknown | None] = {}
         self._judged_scenario: Scenario | None = None
         self._schedule = Schedule()
@@ -133,7 +191,7 @@ class Laboratory:
 
     def watch(self, watcher: Watcher | None, announce: Announce | None) -> None:
         """Be told every step and every call of the following runs."""
-        self._simulation.watcher = watcher
+        self._watcher = self._simulation.watcher = watcher
         self.announce = announce
 
     def run(self, scenario: Scenario, strategy: Strategy) -> Execution:
@@ -155,27 +213,56 @@ class Laboratory:
         recording = _Recording()
         target = self.target.factory()
         clients = {i: thread for i, thread in enumerate(scenario.threads, 1) if thread}
-        ending = self._phase({0: scenario.setup}, target, recording, Replay(Schedule()))
-        if ending is None and clients:
-            ending = self._phase(clients, target, recording, strategy)
-        if ending is None:
-            ending = self._phase({0: scenario.observers}, target, recording, Replay(Schedule()))
-        if ending is None:
+        monitors = self._monitors(target, clients) if clients else ()
+        goes_on = self._phase({0: scenario.setup}, target, recording, Replay(Schedule()))
+        if goes_on and clients:
+            goes_on = self._together(clients, target, recording, strategy, monitors)
+        if goes_on:
+            goes_on = self._phase({0: scenario.observers}, target, recording, Replay(Schedule()))
+        if goes_on:
             self._check_invariants(target, recording)
         history = History(tuple(recording.operations))
-        if recording.failure is not None:
+        if recording.failure is not None or not goes_on:
             return Execution(history, self._schedule, self._steps, recording.failure)
         judged = self._judge(scenario, history)
         if isinstance(judged, Unknown):
             return Execution(history, self._schedule, self._steps, None, undecided=True)
         return Execution(history, self._schedule, self._steps, judged)
 
+    def _together(
+        self,
+        clients: dict[int, tuple[Call, ...]],
+        target: Any,
+        recording: _Recording,
+        strategy: Strategy,
+        monitors: Monitors,
+    ) -> bool:
+        """Run these clients at once, every step watched; False if that ended the run."""
+        if not monitors:
+            return self._phase(clients, target, recording, strategy)
+        watch = _Watch(self._simulation, monitors, self._watcher, recording)
+        self._simulation.watcher, self._simulation.listener = watch.step, watch.effect
+        try:
+            return self._phase(clients, target, recording, strategy) and not watch.wrong()
+        finally:
+            self._simulation.watcher, self._simulation.listener = self._watcher, None
+            self.watched_for.update(kind for kind, monitor in monitors if monitor.looked)
+
+    def _monitors(self, target: Any, clients: Iterable[int]) -> Monitors:
+        """Made before client 0 begins: what they remember of the object starts with the new one."""
+        monitors: list[tuple[FailureKind, Monitor]] = []
+        if self.checks.races:
+            monitors.append((FailureKind.RACE, Races(clients)))
+        if self.checks.invariants and has_step_invariants(target):
+            monitors.append((FailureKind.INVARIANT, StepInvariants(target.step_invariants(), self._text)))
+        return monitors
+
     def _phase(
         self, clients: dict[int, tuple[Call, ...]], target: Any, recording: _Recording, strategy: Strategy
-    ) -> Ending | None:
-        """Run these clients to their end; the ending only if it is a failure."""
+    ) -> bool:
+        """Run these clients to their end; False if that ended the run."""
         if not any(clients.values()):
-            return None
+            return True
         tasks = {client: _Client(self, client, calls, target, recording) for client, calls in clients.items()}
         self._alone = 0 in clients
         with watchdog():
@@ -187,7 +274,7 @@ class Laboratory:
             recording.fail(FailureKind.DEADLOCK, describe_deadlock(ending.waits))
         elif ending.outcome is Outcome.ENDLESS:
             recording.fail(FailureKind.ENDLESS, f"an operation did not end within {ending.steps:,} steps")
-        return ending if recording.failure else None
+        return recording.failure is None and ending.outcome is not Outcome.STOPPED
 
     def perform(self, client: int, call: Call, target: Any, recording: _Recording) -> bool:
         """Perform and record one call in the running simulated thread; False if it failed."""
@@ -282,12 +369,12 @@ class _Client:
 
 
 @contextmanager
-def laboratory(target: Target) -> Iterator[Laboratory]:
+def laboratory(target: Target, checks: Checks = NO_CHECKS) -> Iterator[Laboratory]:
     """A laboratory for `target`: while it is open, `threading` is cooperative and the code is instrumented."""
     with contextlib.ExitStack() as stack:
         instrument = stack.enter_context(opcode_events(target.files)) if target.files else None
         stack.enter_context(patched(target.modules))
-        made = Laboratory(target, instrument)
+        made = Laboratory(target, instrument, checks)
         stack.enter_context(watched_by(made._simulation))
         yield made
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from mapproof.spec.evidence import Evidence, Kind, Verdict
-from mapproof.stateful_tests.execution import CANNOT_LOOK, Target, laboratory
+from mapproof.stateful_tests.execution import CANNOT_LOOK, NO_CHECKS, Checks, Laboratory, Target, laboratory
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.scenarios import Scenario
 from mapproof.stateful_tests.trace import Counterexample, counterexample
@@ -30,37 +30,43 @@ class Explored:
 
 @dataclass(frozen=True, slots=True)
 class Exhaustion:
-    """What to run: a named scenario on a target, with at most `bound` preemptions and `limit` runs."""
+    """What to run: a named scenario on a target, with at most `bound` preemptions and `limit` runs; `checks` says
+    what is watched at every step."""
 
     name: str
     target: Target
     scenario: Scenario
     bound: int
     limit: int = 100_000
+    checks: Checks = NO_CHECKS
 
     def run(self) -> Explored:
         """EXHAUSTED, FAILED, SAMPLED when the limit came first, or INCONCLUSIVE with the reason."""
         started = time.perf_counter()
         try:
-            verdict, runs, failing = self._search()
+            verdict, words, failing = self._search()
         except CANNOT_LOOK as trouble:
             return Explored(self.name, Verdict.INCONCLUSIVE, str(trouble), time.perf_counter() - started)
-        scope = f"preemptions <= {self.bound}: {_words(verdict, runs)} of one scenario"
+        scope = f"preemptions <= {self.bound}: {words}"
         return Explored(self.name, verdict, scope, time.perf_counter() - started, failing)
 
-    def _search(self) -> tuple[Verdict, int, Counterexample | None]:
-        """The verdict, the number of runs, and the failure that ended them."""
+    def _search(self) -> tuple[Verdict, str, Counterexample | None]:
+        """The verdict, what was run, and the failure that ended it."""
+        with laboratory(self.target, self.checks) as lab:
+            verdict, runs, failing = self._runs(lab)
+            return verdict, f"{_words(verdict, runs)} of one scenario{_watched_for(lab)}", failing
+
+    def _runs(self, lab: Laboratory) -> tuple[Verdict, int, Counterexample | None]:
         strategy = PreemptionBound(self.bound)
         runs = undecided = 0
-        with laboratory(self.target) as lab:
-            while strategy.begin():
-                if runs == self.limit:
-                    return Verdict.SAMPLED, runs, None
-                execution = lab.run(self.scenario, strategy)
-                runs += 1
-                undecided += execution.undecided
-                if execution.failure is not None:
-                    return Verdict.FAILED, runs, counterexample(lab, self.scenario, execution)
+        while strategy.begin():
+            if runs == self.limit:
+                return Verdict.SAMPLED, runs, None
+            execution = lab.run(self.scenario, strategy)
+            runs += 1
+            undecided += execution.undecided
+            if execution.failure is not None:
+                return Verdict.FAILED, runs, counterexample(lab, self.scenario, execution)
         return (Verdict.INCONCLUSIVE if undecided else Verdict.EXHAUSTED), runs, None
 
 
@@ -74,3 +80,8 @@ def _words(verdict: Verdict, runs: int) -> str:
             return f"the first {runs:,} schedules"
         case _:
             return f"all {runs:,} schedules, not every history decided,"
+
+
+def _watched_for(lab: Laboratory) -> str:
+    kinds = " and ".join(f"a {kind}" for kind in sorted(lab.watched_for))
+    return f", each step watched for {kinds}" if kinds else ""

@@ -19,6 +19,7 @@ from mapproof.stateful_tests.adapters import Adapter
 from mapproof.stateful_tests.execution import Execution, Failure, Laboratory
 from mapproof.stateful_tests.explorer.opcode_events import line_of
 from mapproof.stateful_tests.explorer.replay import Replay
+from mapproof.stateful_tests.monitors import said
 from mapproof.stateful_tests.scenarios import Call, Scenario
 
 WIDTH = 118
@@ -114,7 +115,7 @@ def _describe(doing: Any) -> str:
         line = line_of(first, second)
         source = linecache.getline(first.co_filename, line).strip()
         return f"{PurePath(first.co_filename).name}:{line} {source}"
-    return f"{getattr(first, 'name', type(first).__name__)}: {second}"
+    return said(doing)
 
 
 def _alone(when: str, events: Sequence[_Event]) -> str:

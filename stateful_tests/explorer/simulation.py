@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from greenlet import getcurrent, greenlet
 
@@ -49,6 +49,7 @@ class Outcome(Enum):
     FINISHED = "every thread ended"
     DEADLOCK = "no thread can go on"
     ENDLESS = "the step bound was reached although every thread got its turns"
+    STOPPED = "a watcher had seen enough"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +226,19 @@ class Simulation:
     def unwinding(self) -> bool:
         """The execution was given up, and its threads are being unwound: what they do now means nothing."""
         return self._unwinding
+
+    # -- what a watcher may ask and do
+
+    def stop(self) -> NoReturn:
+        """End the execution here: the access that the watcher was told of does not happen."""
+        self._give_up(Outcome.STOPPED)
+
+    def waiting(self, thread: int) -> Wait | None:
+        """What keeps this thread from going on, if something does."""
+        for live in self._live:
+            if live.number == thread and live.ready is not None and not live.ready():
+                return _wait(live)
+        return None
 
     # -- what a simulated thread does (the hook of impl.sync, and more)
 
@@ -406,7 +420,7 @@ class Simulation:
             thread.started = True
             self.instrument.start(thread.greenlet)
 
-    def _give_up(self, outcome: Outcome) -> None:
+    def _give_up(self, outcome: Outcome) -> NoReturn:
         self._outcome = outcome
         self._hub.switch()
         raise Abort
