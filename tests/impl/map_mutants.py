@@ -7,6 +7,7 @@ what others find on the way does not count. `alarms` lets all of them look at th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -36,9 +37,14 @@ BOUND = 2
 MOST_SCHEDULES = 2_000
 
 
-def account(factory: Callable[[], Any], words: tuple[str, tuple[str, ...]], detector: Detector) -> str:
-    """What the detector says of the first schedule in which it finds something; "" if there is none."""
-    target = target_of(factory, "mutant")
+def account(
+    right: type, mutant: Callable[[], Any], words: tuple[str, tuple[str, ...]], detector: Detector
+) -> str:
+    """What the detector says of the first schedule in which it finds something; "" if there is none.
+
+    `mutant` is called as the `right` map is: trying out what it accepts would let others than the detector see it.
+    """
+    target = replace(target_of(right, "mutant"), factory=mutant)
     setup, threads = words
     scenario = scenario_of(target.adapter, setup, *threads)
     checks = Checks(races=detector is Detector.RACE, invariants=detector is Detector.INVARIANT)

@@ -409,7 +409,7 @@ def caught(mutant: Mutant) -> str:
             kept = memory(made)
             return f"keeps {kept} of 200 deleted keys" if kept > 2 else ""
         case detector:
-            return map_mutants.account(made, SCENARIOS[mutant.scenario], detector)
+            return map_mutants.account(SyncMap, made, SCENARIOS[mutant.scenario], detector)
 
 
 def alarms(schedules: int, seed: int) -> list[str]:
