@@ -13,7 +13,9 @@ specification (`spec.model.Model`), so an object needs no adapter, only a functi
     explored = exhaust(scenario, bound=2)
 
 What is wrong with a run: an exception (unless the scenario says that it is an answer), a deadlock, an operation
-that never ends, a broken `check_invariants()` at the end, a history that the model does not explain.
+that never ends, a data race, an invariant that is broken at a step (the object's `step_invariants()` answers the
+function that checks them, see `Checks`) or at the end (`check_invariants()`), a history that the model does not
+explain.
 """
 
 from __future__ import annotations
@@ -21,10 +23,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from greenlet import GreenletExit
 
@@ -41,6 +43,7 @@ from mapproof.stateful_tests.adapters import Adapter
 from mapproof.stateful_tests.execution import (
     CANNOT_LOOK,
     MOST_CONFIGURATIONS,
+    Checks,
     Failure,
     FailureKind,
     Laboratory,
@@ -55,7 +58,7 @@ from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.explorer.simulation import Abort
-from mapproof.stateful_tests.explorer.strategy import Strategy
+from mapproof.stateful_tests.explorer.strategy import Schedule, Strategy
 from mapproof.stateful_tests.scenarios import Call, Scenario
 from mapproof.stateful_tests.shrink import simplest
 from mapproof.stateful_tests.trace import Counterexample, counterexample
@@ -73,11 +76,14 @@ class Invocation:
 Program = tuple[Invocation, ...]
 
 
+EVERY_CHECK: Final = Checks(races=True, invariants=True)
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectScenario:
     """Client 0 runs `setup` on a new object, then clients 1, 2, ... run `threads` at once, then client 0 `observers`.
 
-    Without a `model` the answers are not judged. Exceptions of the types `raises` are answers: the operation may
+    Without a `model` the answers are not judged. `checks` says what is watched at every step. Exceptions of the types `raises` are answers: the operation may
     have taken effect or not, and its client goes on. `files` are the source files whose instructions are switch
     points, for objects that are not built on `impl.sync`; `modules` may hold real locks taken at import.
     """
@@ -88,28 +94,41 @@ class ObjectScenario:
     setup: Program = ()
     observers: Program = ()
     model: Model[Any] | None = None
+    checks: Checks = EVERY_CHECK
     raises: tuple[type[Exception], ...] = ()
     files: frozenset[str] = frozenset()
     modules: tuple[ModuleType, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not any(self.threads):
+            raise ValueError(f"{self.name}: no thread calls anything")
 
 
 def exhaust(scenario: ObjectScenario, *, bound: int = 2, limit: int = 100_000) -> Explored:
     """Run every schedule with at most `bound` preemptions.
 
     EXHAUSTED; FAILED with a counterexample; SAMPLED if `limit` runs came first; INCONCLUSIVE with the reason if
-    nothing can be said. Raises ModelError for a model that cannot be used.
+    nothing can be said. Raises ValueError for a scenario or bounds that cannot be run, and ModelError for a model
+    that cannot be used.
     """
+    if bound < 0 or limit < 1:
+        raise ValueError("bound must be at least 0, and limit at least 1")
     strategy = PreemptionBound(bound)
 
     def strategies() -> Iterator[Strategy]:
         while strategy.begin():
             yield strategy
 
-    return _explored(scenario, strategies(), limit, f"preemptions <= {bound}: all {{}} schedules")
+    return _explored(scenario, strategies(), limit, f"preemptions <= {bound}: ")
 
 
 def sample(scenario: ObjectScenario, *, schedules: int = 1_000, seed: int = 0) -> Explored:
-    """Run so many random schedules, by turns of a random walk and of PCT: SAMPLED, FAILED or INCONCLUSIVE."""
+    """Run so many random schedules, by turns of a random walk and of PCT: SAMPLED, FAILED or INCONCLUSIVE.
+
+    The same seed runs the same schedules. Raises as `exhaust` does.
+    """
+    if schedules < 1:
+        raise ValueError("schedules must be at least 1")
     turns = (RandomWalk(seed), Pct(seed))
 
     def strategies() -> Iterator[Strategy]:
@@ -121,39 +140,56 @@ def sample(scenario: ObjectScenario, *, schedules: int = 1_000, seed: int = 0) -
     return _explored(scenario, strategies(), schedules, "")
 
 
-def _explored(
-    scenario: ObjectScenario, strategies: Iterator[Strategy], limit: int, exhausted: str
-) -> Explored:
+@dataclass(slots=True)
+class _Search:
+    """What was run so far."""
+
+    runs: int = 0
+    undecided: int = 0
+    distinct: set[Schedule] = field(default_factory=set)
+    failing: Counterexample | None = None
+    ended: bool = False
+    """No schedule was left."""
+
+    def run(self, lab: ObjectLaboratory, strategies: Iterator[Strategy], limit: int) -> None:
+        for strategy in islice(strategies, limit):
+            execution = lab.run(lab.program, strategy)
+            self.runs += 1
+            self.undecided += execution.undecided
+            self.distinct.add(execution.schedule)
+            if execution.failure is not None:
+                self.failing = counterexample(lab, lab.program, simplest(lab, lab.program, execution))
+                return
+        self.ended = next(strategies, None) is None
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.failing is not None:
+            return Verdict.FAILED
+        if self.undecided:
+            return Verdict.INCONCLUSIVE
+        return Verdict.EXHAUSTED if self.ended else Verdict.SAMPLED
+
+    @property
+    def scope(self) -> str:
+        if self.failing is not None:
+            return f"schedule {self.runs:,} of one scenario"
+        runs = f"all {self.runs:,} schedules" if self.ended else f"{self.runs:,} schedules"
+        distinct = "" if self.ended else f", {len(self.distinct):,} distinct"
+        doubt = f", {self.undecided:,} histories undecided" if self.undecided else ""
+        return f"{runs}{distinct}{doubt} of one scenario"
+
+
+def _explored(scenario: ObjectScenario, strategies: Iterator[Strategy], limit: int, bound: str) -> Explored:
     started = time.perf_counter()
-    program = _program_of(scenario)
-    runs = undecided = 0
+    search = _Search()
     try:
         with object_laboratory(scenario) as lab:
-            for strategy in islice(strategies, limit):
-                execution = lab.run(program, strategy)
-                runs += 1
-                undecided += execution.undecided
-                if execution.failure is not None:
-                    failing = counterexample(lab, program, simplest(lab, program, execution))
-                    scope = f"schedule {runs:,} of one scenario"
-                    return _answer(scenario, Verdict.FAILED, scope, started, failing)
-            more = next(strategies, None) is not None
+            search.run(lab, strategies, limit)
+            verdict, scope = search.verdict, f"{bound}{search.scope}"
     except CANNOT_LOOK as trouble:
-        return _answer(scenario, Verdict.INCONCLUSIVE, str(trouble), started)
-    verdict = Verdict.INCONCLUSIVE if undecided else Verdict.SAMPLED if more else Verdict.EXHAUSTED
-    scope = f"{runs:,} schedules" if more else exhausted.format(f"{runs:,}")
-    doubt = f", {undecided:,} histories undecided," if undecided else ""
-    return _answer(scenario, verdict, f"{scope}{doubt} of one scenario", started)
-
-
-def _answer(
-    scenario: ObjectScenario,
-    verdict: Verdict,
-    scope: str,
-    started: float,
-    failing: Counterexample | None = None,
-) -> Explored:
-    return Explored(scenario.name, verdict, scope, time.perf_counter() - started, failing)
+        verdict, scope = Verdict.INCONCLUSIVE, str(trouble)
+    return Explored(scenario.name, verdict, scope, time.perf_counter() - started, search.failing)
 
 
 def _program_of(scenario: ObjectScenario) -> Scenario:
@@ -189,6 +225,7 @@ class ObjectLaboratory(Laboratory):
         methods = _Methods("object", {})
         target = Target(scenario.name, scenario.make, methods, (), Claims(), scenario.files, scenario.modules)
         super().__init__(target, *rest)
+        self.program = _program_of(scenario)
         self._scenario = scenario
 
     def perform(self, client: int, call: Call, target: Any, recording: _Recording) -> bool:
@@ -244,6 +281,14 @@ def object_laboratory(scenario: ObjectScenario) -> Iterator[ObjectLaboratory]:
     with ExitStack() as stack:
         instrument = stack.enter_context(opcode_events(scenario.files)) if scenario.files else None
         stack.enter_context(patched(scenario.modules))
-        made = ObjectLaboratory(scenario, instrument)
+        _refuse_unknown_methods(scenario)
+        made = ObjectLaboratory(scenario, instrument, scenario.checks)
         stack.enter_context(watched_by(made._simulation))
         yield made
+
+
+def _refuse_unknown_methods(scenario: ObjectScenario) -> None:
+    made = scenario.make()
+    missing = {call.op for call in _program_of(scenario).calls() if not hasattr(made, call.op)}
+    if missing:
+        raise ValueError(f"{scenario.name}: {type(made).__name__} has no {' and no '.join(sorted(missing))}")
