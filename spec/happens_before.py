@@ -288,7 +288,7 @@ class DataRaces:
     def _compare(self, location: Hashable, first: _Touch, second: _Touch) -> None:
         if self._order.knows(second.interval.thread, first.interval.thread, first.interval.time):
             return
-        pair = (_name(location), first.access, first.place, second.access, second.place)
+        pair = (_name(location), frozenset({(first.access, first.place), (second.access, second.place)}))
         if pair not in self._told:
             self._told.add(pair)
             self.races.append(_race(location, first, second))
