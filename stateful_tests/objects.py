@@ -51,7 +51,7 @@ from mapproof.stateful_tests.execution import (
     _describe_exception,
     _Recording,
 )
-from mapproof.stateful_tests.exhaustion import Explored
+from mapproof.stateful_tests.exhaustion import Explored, _watched_for
 from mapproof.stateful_tests.explorer.cooperative_threading import patched
 from mapproof.stateful_tests.explorer.opcode_events import opcode_events
 from mapproof.stateful_tests.explorer.pct import Pct
@@ -186,7 +186,8 @@ def _explored(scenario: ObjectScenario, strategies: Iterator[Strategy], limit: i
     try:
         with object_laboratory(scenario) as lab:
             search.run(lab, strategies, limit)
-            verdict, scope = search.verdict, f"{bound}{search.scope}"
+            unjudged = "" if scenario.model is not None else ", no model to judge the answers"
+            verdict, scope = search.verdict, f"{bound}{search.scope}{_watched_for(lab)}{unjudged}"
     except CANNOT_LOOK as trouble:
         verdict, scope = Verdict.INCONCLUSIVE, str(trouble)
     return Explored(scenario.name, verdict, scope, time.perf_counter() - started, search.failing)

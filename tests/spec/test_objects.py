@@ -209,6 +209,14 @@ class Blind(StringStore):
         return True
 
 
+@dataclass(frozen=True)
+class SellsForNothing(Stock):
+    """Takes each deduction for a look."""
+
+    def reads(self, operation: Operation) -> bool:
+        return operation.op != "restock"
+
+
 STRINGS = StringStore()
 
 
@@ -256,6 +264,7 @@ def pending_must_happen(recorded: list[Operation]) -> list[Operation]:
         (StringStore(), PartsByOperation()),
         (StringStore(), ForgetsPuts()),
         (FifoQueue(), LastInFirstOut()),
+        (Stock(1), SellsForNothing(1)),
     ],
     ids=lambda model: type(model).__name__,
 )
