@@ -1,4 +1,4 @@
-"""Explores any object, not only a map: little programs of method calls, in every schedule within a bound or in random ones.
+"""Explores any object: little programs of method calls, in every schedule within a bound or in random ones.
 
 The idea: to a scheduler one method is like another. What the methods should answer is said by a sequential
 specification (`spec.model.Model`), so an object needs no adapter, only a function that makes a new one.
@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from types import ModuleType
 from typing import Any, Final, cast
@@ -31,6 +32,7 @@ from typing import Any, Final, cast
 from greenlet import GreenletExit
 
 from mapproof.impl.sync import watched_by
+from mapproof.spec.accesses import Access
 from mapproof.spec.claims import Claims
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.history import History, Operation
@@ -83,9 +85,10 @@ EVERY_CHECK: Final = Checks(races=True, invariants=True)
 class ObjectScenario:
     """Client 0 runs `setup` on a new object, then clients 1, 2, ... run `threads` at once, then client 0 `observers`.
 
-    Without a `model` the answers are not judged. `checks` says what is watched at every step. Exceptions of the types `raises` are answers: the operation may
-    have taken effect or not, and its client goes on. `files` are the source files whose instructions are switch
-    points, for objects that are not built on `impl.sync`; `modules` may hold real locks taken at import.
+    Without a `model` the answers are not judged. `checks` says what is watched at every step. Exceptions of the
+    types `raises` are answers: the operation may have taken effect or not, and its client goes on. `files` are the
+    source files whose instructions are switch points, for objects that are not built on `impl.sync`; `modules` may
+    hold real locks taken at import.
     """
 
     name: str
@@ -219,12 +222,36 @@ def _given(key: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
     return args if key is None else (key, *args)
 
 
+class _Nobody:
+    """Watches nothing."""
+
+    def before(self, target: object, access: Access) -> None:
+        pass
+
+    def wait(self, target: object, access: Access, ready: Callable[[], bool]) -> None:
+        pass
+
+    def after(self, target: object, access: Access, happened: bool) -> None:
+        pass
+
+    def thread(self) -> int:
+        return 0
+
+
+def _made(scenario: ObjectScenario) -> Any:
+    """A new object. Who makes it is no simulated thread, but may take locks on the way."""
+    with watched_by(_Nobody()):
+        return scenario.make()
+
+
 class ObjectLaboratory(Laboratory):
     """Runs the programs of one scenario; the model judges the histories. Made by `object_laboratory`."""
 
     def __init__(self, scenario: ObjectScenario, *rest: Any) -> None:
         methods = _Methods("object", {})
-        target = Target(scenario.name, scenario.make, methods, (), Claims(), scenario.files, scenario.modules)
+        target = Target(
+            scenario.name, partial(_made, scenario), methods, (), Claims(), scenario.files, scenario.modules
+        )
         super().__init__(target, *rest)
         self.program = _program_of(scenario)
         self._scenario = scenario
@@ -289,7 +316,7 @@ def object_laboratory(scenario: ObjectScenario) -> Iterator[ObjectLaboratory]:
 
 
 def _refuse_unknown_methods(scenario: ObjectScenario) -> None:
-    made = scenario.make()
+    made = _made(scenario)
     missing = {call.op for call in _program_of(scenario).calls() if not hasattr(made, call.op)}
     if missing:
         raise ValueError(f"{scenario.name}: {type(made).__name__} has no {' and no '.join(sorted(missing))}")

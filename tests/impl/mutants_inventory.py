@@ -1,4 +1,4 @@
-"""The inventories, right and wrong: the scenarios in which buyers meet, slips that somebody might make, and real threads.
+"""The inventories, right and wrong: scenarios in which buyers meet, slips that somebody might make, real threads.
 
 Programs are written in words: `deduct a 2; available a` calls `deduct("a", 2)`, then `available("a")`.
 """

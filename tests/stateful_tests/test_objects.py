@@ -265,6 +265,16 @@ def test_an_exception_may_be_an_answer() -> None:
     assert exhaust(scenario).verdict is Verdict.EXHAUSTED
 
 
+def test_who_makes_an_object_may_use_it() -> None:
+    def used() -> Guarded:
+        made = Guarded()
+        made.add(1)
+        return made
+
+    explored = exhaust(replace(adders(used), model=Counter(1)))
+    assert explored.verdict is Verdict.EXHAUSTED
+
+
 def test_objects_that_are_not_built_on_our_primitives() -> None:
     """Instructions of ordinary Python are switch points where the scenario names its file."""
     ordinary = adders(Ordinary)
