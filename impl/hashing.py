@@ -93,14 +93,21 @@ def _log2(power_of_two: int) -> int:
 def mixed_hash(key: Hashable) -> int:
     """Python's hash of the key with its 64 bits mixed, so that equal keys have one hash and any bits may route.
 
-    A small int is its own Python hash, and so has no top bits. The mixer is the finalizer of splitmix64 (Steele,
-    Lea and Flood, OOPSLA 2014), a bijection: keys collide only as their Python hashes do, modulo 2 ** 64.
-    Raises `TypeError` for a key without a hash.
+    A small int is its own Python hash, and so has no top bits. Keys collide only as their Python hashes do, modulo
+    2 ** 64. Raises `TypeError` for a key without a hash.
     """
-    mixed = hash(key) & MASK_64
-    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & MASK_64
-    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & MASK_64
-    return mixed ^ mixed >> 31
+    return mixed(hash(key))
+
+
+def mixed(number: int) -> int:
+    """The low 64 bits of the number, each of them spread over all: a bijection.
+
+    It is the finalizer of splitmix64 (Steele, Lea and Flood, OOPSLA 2014; constants by Stafford, variant 13).
+    """
+    number &= MASK_64
+    number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 & MASK_64
+    number = (number ^ number >> 27) * 0x94D049BB133111EB & MASK_64
+    return number ^ number >> 31
 
 
 _FNV_OFFSET: Final = 0xCBF29CE484222325

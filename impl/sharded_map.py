@@ -19,8 +19,8 @@ Why that is right:
   copies a bin in one too, and so does the switch set the route. Hence nobody copies a value that has been
   overwritten or deleted meanwhile (a cursor that read first and locked later would bring a deleted key back, even
   if it only filled gaps), and no switch finds a writer between its two writes.
-* No bin that was copied comes apart again, for writes are made to both: I4 below holds until the switch, which is
-  why the comparison may be done in batches.
+* No bin that was copied comes apart again, for writes are made to both: I4 holds until the switch, which is why
+  the comparison may be done in batches.
 * A writer that waited for `mu` of a shard that was split meanwhile sees migrating 0 and asks the route again.
 * Linearization points. A write: its store to the owner's bin, the first of the two. A read: its load of the bin,
   if the shard is the owner then. Else the shard was the owner when the reader loaded the route and has been frozen
@@ -34,13 +34,7 @@ Moving a key (removing it here, then adding it there) would leave a moment in wh
 the new shard would hide the write from readers of the old one. Nothing runs in the background: a migration goes on
 when somebody calls `maintain` or `rehash`.
 
-Between operations these hold, and `check_invariants` checks them:
-
-    I1  each slot of the route leads to the shard whose bits it has, and that shard is not migrating 0
-    I2  each key is in the shard and in the bin that its hash says, and once
-    I3  `count` is the number of keys
-    I4  only the first of the waiting shards is migrating; its bins before the cursor are divided between the
-        new shards exactly, and of a later bin these have no node that the shard has not
+What holds of the map between operations, and what at every step, is told and checked in `sharded_map_invariants`.
 
 "LP" in a docstring is the linearization point: the one access at which the operation takes effect.
 """
@@ -54,17 +48,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar, Final, Generic, TypeVar, overload
 
 from mapproof.impl.hashing import MASK_64, Routing, check_shards, mixed_hash
+from mapproof.impl.sharded_map_invariants import EveryStep, check_at_rest
 from mapproof.impl.shards import (
     Migrating,
     Node,
     Route,
     Shard,
     Split,
-    check_route,
-    check_shard,
-    check_split,
     is_overloaded,
-    require,
 )
 from mapproof.impl.sync import Atomic, Mutex, Plain
 from mapproof.spec.claims import Claims, Contract
@@ -254,14 +245,14 @@ class ShardedMap(Generic[K, V]):
 
     def check_invariants(self) -> None:
         """Raise AssertionError, saying which of I1 to I4 is broken. Only for a map that no thread is using."""
-        require(not self.migrator.locked(), "migrator is held, so the map is not at rest")
-        check_route(self.route.peek())
-        waiting = self.waiting.peek()
-        for shard in self.route.peek().shards():
-            check_shard(shard, self.route.peek().routing, self._hash)
-            if (split := shard.split.peek()) is not None:
-                require(waiting[:1] == (shard,), f"I4: {shard.mu.name} is migrating out of turn")
-                check_split(split, self.cursor.peek(), self._hash)
+        check_at_rest(self, self._hash)
+
+    def step_invariants(self) -> Callable[[], None]:
+        """A check of I1 to I5 for between any two accesses of any threads; raises as `check_invariants`.
+
+        It remembers what it saw, so one is for one run. Threads must stand still while it looks.
+        """
+        return EveryStep(self, self._hash)
 
     def _hash(self, key: K) -> int:
         return self.hash_key(key) & MASK_64

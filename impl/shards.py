@@ -2,15 +2,14 @@
 
 The idea: what readers follow never changes (a node, a chain, a route), so each needs one load of the atomic word
 that holds it. All that may change about a shard is in its bins and its `split`, and needs its `mu`. Why this makes
-a right map is told in `sharded_map`, with the invariants I1 to I4 that the `check` functions are about.
+a right map is told in `sharded_map`, what holds of it meanwhile in `sharded_map_invariants`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from mapproof.impl.hashing import MASK_64, Routing
 from mapproof.impl.sync import Atomic, AtomicInt, Mutex, Plain
@@ -186,49 +185,3 @@ class Route(Generic[K, V]):
             ),
             self.routing,
         )
-
-
-def check_route(route: Route[Any, Any]) -> None:
-    slots, ancestor = route.slots, route.routing.ancestor
-    for slot, shard in enumerate(slots):
-        right = shard.shards <= len(slots) and ancestor(slot, len(slots), shard.shards) == shard.index
-        require(right, f"I1: slot {slot} of {len(slots)} leads to {shard.mu.name}")
-        split = shard.split.peek()
-        retired = split is not None and split.migrating.peek() is Migrating.NEW_ONLY
-        require(not retired, f"I1: slot {slot} leads to {shard.mu.name}, which is no longer the owner")
-
-
-def check_shard(shard: Shard[Any, Any], routing: Routing, hash_of: Callable[[Any], int]) -> None:
-    """I2 and I3 for one shard."""
-    require(not shard.mu.locked(), f"{shard.mu.name} is held, so the map is not at rest")
-    for number, chain in enumerate(bin_.peek() for bin_ in shard.bins):
-        for place, node in enumerate(chain):
-            routed = (
-                hash_of(node.key) == node.hash and routing.shard_of(node.hash, shard.shards) == shard.index
-            )
-            require(routed, f"I2: {node.key!r} is in {shard.mu.name}, but its hash says otherwise")
-            require(shard.bin_of(node.hash) == number, f"I2: {node.key!r} is in bin {number}, which is wrong")
-            twice = find(chain[:place], node.hash, node.key) is not None
-            require(not twice, f"I2: {node.key!r} is twice in its bin")
-    held = sum(len(bin_.peek()) for bin_ in shard.bins)
-    require(shard.count.peek() == held, f"I3: {shard.mu.name} counts {shard.count.peek()} keys of {held}")
-
-
-def check_split(split: Split[Any, Any], cursor: int, hash_of: Callable[[Any], int]) -> None:
-    """I4, and I2 and I3 for the new shards."""
-    name = split.old.mu.name
-    for number, old_bin in enumerate(split.old.bins):
-        for shard in split.new:
-            part = tuple(node for node in old_bin.peek() if split.child_of(node.hash) is shard)
-            held = shard.bins[number].peek()
-            if number < cursor:
-                require(held == part, f"I4: bin {number} of {name} was copied, but {shard.mu.name} differs")
-            else:
-                require(set(held) <= set(part), f"I4: {shard.mu.name} has what {name} has not")
-    for shard in split.new:
-        check_shard(shard, split.routing, hash_of)
-
-
-def require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise AssertionError(sentence)

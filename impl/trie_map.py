@@ -6,13 +6,7 @@ one atomic store, so a reader needs no lock. A writer locks the one interior nod
 writers of different parts of the map do not meet. Keys whose whole hashes are equal share a child, as a chain of
 entries. An interior node that loses its last child is taken out of its parent, marked dead, and never used again.
 
-Between operations these hold, and `check_invariants` checks them:
-
-    T1  the root has no parent; every other interior node's parent is the node that holds it
-    T2  no node that can be reached is dead
-    T3  no interior node but the root is empty
-    T4  an entry is where its hash leads: the path to its child spells the hash's top bits
-    T5  all entries of a chain have the same hash, and no two of them the same key
+What holds of the trie between operations, and what at every step, is told and checked in `trie_map_invariants`.
 
 "LP" in a docstring is the linearization point: the one access at which the operation takes effect. Operations on a
 trie that a `clear` has cut off in the meantime all overlap it, and count, in their order, as just before it.
@@ -22,92 +16,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar, overload
+from typing import Any, ClassVar, Final, Generic, TypeVar, overload
 
+from mapproof.impl.hashing import MASK_64, mixed
 from mapproof.impl.sync import Atomic, Mutex
+from mapproof.impl.trie_map_invariants import EveryStep, check_at_rest
+from mapproof.impl.trie_nodes import BITS_PER_LEVEL, HASH_BITS, Entry, Indirect, Node
 from mapproof.spec.claims import Claims, Contract
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-HASH_BITS: Final = 64
-BITS_PER_LEVEL: Final = 4
-CHILDREN: Final = 1 << BITS_PER_LEVEL
-
-_HASH_MASK: Final = (1 << HASH_BITS) - 1
 _SHIFTS: Final = range(HASH_BITS - BITS_PER_LEVEL, -1, -BITS_PER_LEVEL)
-_CHILD_NAMES: Final = tuple(f"children[{index}]" for index in range(CHILDREN))
 
 
 def seeded_hash(seed: int) -> Callable[[Any], int]:
     """A 64-bit hash of Python keys: `hash`, mixed with the seed by the finalizer of splitmix64.
 
-    For one seed the mixing is one to one, so keys have equal hashes only if `hash` says so (source: Steele, Lea
-    and Flood, "Fast splittable pseudorandom number generators", 2014; constants by Stafford, variant 13).
+    For one seed the mixing is one to one, so keys have equal hashes only if `hash` says so.
     """
-
-    def hash_of(key: Any) -> int:
-        mixed = (hash(key) + seed) & _HASH_MASK
-        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _HASH_MASK
-        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _HASH_MASK
-        return mixed ^ (mixed >> 31)
-
-    return hash_of
+    return lambda key: mixed(hash(key) + seed)
 
 
 _DEFAULT_HASH: Final = seeded_hash(0x9E3779B97F4A7C15)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry(Generic[K, V]):
-    """A key and its value, for good. `overflow` leads to the next entry whose key has the same whole hash."""
-
-    key: K
-    value: V
-    overflow: Atomic[Entry[K, V] | None]
-
-    def lookup(self, key: K) -> Entry[K, V] | None:
-        """The key's entry in the chain that begins here."""
-        entry: Entry[K, V] | None = self
-        while entry is not None and not (entry.key is key or entry.key == key):
-            entry = entry.overflow.load()
-        return entry
-
-    def replaced_locked(self, entry: Entry[K, V], by: Entry[K, V] | None) -> Entry[K, V] | None:
-        """Put `by` in the place of `entry` in the chain that begins here; the head, for the caller to publish."""
-        if entry is self:
-            return by
-        link = self.overflow
-        while (following := link.load()) is not entry:
-            assert following is not None, "TrieMap is broken: the entry is not in the chain"
-            link = following.overflow
-        link.store(by)
-        return self
-
-
-class Indirect(Generic[K, V]):
-    """An interior node. `mu` guards the children and the chains that begin there; readers do not take it."""
-
-    __slots__ = ("children", "dead", "mu", "parent")
-
-    def __init__(self, parent: Indirect[K, V] | None) -> None:
-        self.parent: Final = parent
-        self.mu = Mutex("node.mu")
-        self.dead = Atomic(False, "node.dead")
-        self.children: Final[tuple[Atomic[Node[K, V]], ...]] = tuple(
-            Atomic(None, name) for name in _CHILD_NAMES
-        )
-
-    def child(self, hash_: int, shift: int) -> Atomic[Node[K, V]]:
-        """The child that the four bits above `shift` choose."""
-        return self.children[(hash_ >> shift) % CHILDREN]
-
-    def empty(self) -> bool:
-        """Whether there is no child."""
-        return all(child.load() is None for child in self.children)
-
-
-Node: TypeAlias = Indirect[K, V] | Entry[K, V] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -272,15 +203,17 @@ class TrieMap(Generic[K, V]):
 
     def check_invariants(self) -> None:
         """Raise AssertionError, saying which of T1 to T5 is broken. Only for a map that no thread is using."""
-        _require(not self.init_mu.locked(), "init_mu is held, so the map is not at rest")
-        root = self.root.peek()
-        _require(self.inited.peek() is (root is not None), "inited is not whether there is a root")
-        if root is not None:
-            _require(root.parent is None, "T1: the root has a parent")
-            _check_node(root, 0, HASH_BITS, self._hash)
+        check_at_rest(self, self._hash)
+
+    def step_invariants(self) -> Callable[[], None]:
+        """A check of T1 to T7 for between any two accesses of any threads; raises as `check_invariants`.
+
+        It remembers what it saw, so one is for one run. Threads must stand still while it looks.
+        """
+        return EveryStep(self, self._hash)
 
     def _hash(self, key: K) -> int:
-        return self._hash_of(key) & _HASH_MASK
+        return self._hash_of(key) & MASK_64
 
     def _init(self) -> None:
         """A map needs no memory until it is used; the flag, not the root, says that it has been."""
@@ -391,36 +324,3 @@ def _pairs(node: Indirect[K, V]) -> Iterator[tuple[K, V]]:
         while child is not None:
             yield child.key, child.value
             child = child.overflow.load()
-
-
-def _check_node(node: Indirect[K, V], path: int, shift: int, hash_of: Callable[[K], int]) -> None:
-    """T1 to T5 below an interior node, to which the hash bits above `shift` lead: they are `path`."""
-    _require(not node.mu.locked(), "the mu of a node is held, so the map is not at rest")
-    _require(not node.dead.peek(), "T2: a dead node can be reached")
-    _require(shift > 0, "T4: an interior node is below the last bits of the hash")
-    children = [child.peek() for child in node.children]
-    _require(node.parent is None or any(child is not None for child in children), "T3: a node is empty")
-    shift -= BITS_PER_LEVEL
-    for bits, child in enumerate(children):
-        below = path * CHILDREN + bits
-        if isinstance(child, Indirect):
-            _require(child.parent is node, "T1: the parent of a node is not the node that holds it")
-            _check_node(child, below, shift, hash_of)
-        elif child is not None:
-            _require(hash_of(child.key) >> shift == below, f"T4: {child.key!r} is not where its hash leads")
-            _check_chain(child, hash_of)
-
-
-def _check_chain(head: Entry[K, V], hash_of: Callable[[K], int]) -> None:
-    keys: list[K] = []
-    entry: Entry[K, V] | None = head
-    while entry is not None:
-        _require(hash_of(entry.key) == hash_of(head.key), f"T5: {entry.key!r} is in a chain of another hash")
-        _require(entry.key not in keys, f"T5: {entry.key!r} is in a chain twice")
-        keys.append(entry.key)
-        entry = entry.overflow.peek()
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise AssertionError(sentence)

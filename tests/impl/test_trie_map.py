@@ -13,14 +13,18 @@ from functools import partial
 from typing import Any
 
 import pytest
+from hashed import watched_at_every_step
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
-from tries import HASHES, SCENARIOS, Hash, constant, divergence, explored, mixed, paths, top
+from tries import HASHES, Hash, divergence, seeded
 
-from mapproof.impl import trie_map
-from mapproof.impl.trie_map import CHILDREN, HASH_BITS, Indirect, TrieMap, seeded_hash
+from mapproof.impl.small_maps import by_paths, every_key_the_same, top
+from mapproof.impl.sync import Atomic
+from mapproof.impl.trie_map import TrieMap, seeded_hash
+from mapproof.impl.trie_nodes import CHILDREN, HASH_BITS, Entry, Indirect
 from mapproof.spec.linearizability import Linearizable, check
 from mapproof.stateful_tests.adapters import adapter_for
+from mapproof.stateful_tests.catalogue_hashed import TRIE_MAP
 from mapproof.stateful_tests.machines import machine_for
 from mapproof.stateful_tests.real_threads import record
 
@@ -47,7 +51,7 @@ def _shape(node: Any) -> Any:
 
 
 def with_keys(keys: str) -> Map:
-    map_: Map = TrieMap(paths)
+    map_: Map = TrieMap(by_paths)
     for key in keys:
         map_.store(key, f"value of {key}")
     return map_
@@ -94,7 +98,7 @@ def test_two_hashes_that_differ_in_the_last_bit_part_at_the_last_level_and_leave
 
 
 def test_a_value_is_replaced_in_its_place_of_the_chain() -> None:
-    map_: Map = TrieMap(constant)
+    map_: Map = TrieMap(every_key_the_same)
     for key in "abc":
         map_.store(key, 0)
     for key in "bca":
@@ -113,11 +117,11 @@ def test_a_hash_may_be_negative_or_long() -> None:
 
 def test_the_hash_differs_by_seed_and_is_one_to_one() -> None:
     assert {seeded_hash(1)("a"), seeded_hash(2)("a")} != {seeded_hash(1)("a")}
-    assert len({mixed(key) for key in range(5_000)}) == 5_000
-    assert all(0 <= mixed(key) < 1 << HASH_BITS for key in (-1, "a", 1 << 80))
+    assert len({seeded(key) for key in range(5_000)}) == 5_000
+    assert all(0 <= seeded(key) < 1 << HASH_BITS for key in (-1, "a", 1 << 80))
     counts = [0] * CHILDREN
     for key in range(1_600):
-        counts[mixed(key) >> (HASH_BITS - 4)] += 1
+        counts[seeded(key) >> (HASH_BITS - 4)] += 1
     assert min(counts) > 60, "the first child of small numbers is chosen evenly"
 
 
@@ -264,7 +268,7 @@ def replaced(keys: str, path: tuple[int, ...], child: Any) -> Map:
 def chain(*keys: str) -> Any:
     head: Any = None
     for key in reversed(keys):
-        head = trie_map._entry(key, 0, head)
+        head = Entry(key, 0, Atomic(head))
     return head
 
 
@@ -310,9 +314,9 @@ def test_a_wrong_root_and_held_locks_are_named() -> None:
 # -- every interleaving with few preemptions
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_no_schedule_of_a_scenario_goes_wrong(name: str) -> None:
-    result = explored(TrieMap, name, bound=2 if len(SCENARIOS[name][2]) == 2 else 1)
+@pytest.mark.parametrize("name", TRIE_MAP)
+def test_no_schedule_of_a_scenario_goes_wrong_at_any_step(name: str) -> None:
+    result = watched_at_every_step(TRIE_MAP, name)
     assert result.verdict == "EXHAUSTED", result.evidence()
 
 
