@@ -5,7 +5,8 @@ switch simulated threads, and sees each access with its object and kind; nothing
 the map that is verified is the map that runs: the same objects work under real threads and under simulation.
 
 Atomics follow sync/atomic (sequentially consistent), RWMutex is Go's own protocol (src/sync/rwmutex.go) built
-out of atomics and semaphores, `Plain` and `PlainDict` are memory that the program must protect itself.
+out of atomics and semaphores, `Plain` and `PlainDict` are memory that the program must protect itself. All are in
+one file because they share one global: to look at it is all that they cost while nobody watches.
 """
 
 from __future__ import annotations
@@ -268,6 +269,8 @@ class RWMutex:
     a writer enter before the next one (src/sync/rwmutex.go, 1.22)."""
 
     __slots__ = ("_reader_count", "_reader_sem", "_reader_wait", "_w", "_writer_sem", "name")
+
+    synchronizes: ClassVar[bool] = True
 
     MAX_READERS: Final = 1 << 30
 

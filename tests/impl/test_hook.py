@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from mapproof.impl.sync import (
     Atomic,
     AtomicInt,
     Mutex,
+    Once,
     Plain,
     PlainDict,
     RWMutex,
@@ -24,10 +26,12 @@ from mapproof.spec.accesses import Access
 
 
 class Recorder:
-    """A hook that writes down "name access"; it has one simulated thread, number 7."""
+    """A hook that writes down "name access" and, in brackets, if asked to, what it is told after; it has one simulated
+    thread, number 7."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, after: bool = False) -> None:
         self.seen: list[str] = []
+        self._after = after
 
     def before(self, target: Any, access: Access) -> None:
         self.seen.append(f"{target.name} {access}")
@@ -37,7 +41,8 @@ class Recorder:
         assert ready(), f"{target.name} would wait for ever"
 
     def after(self, target: Any, access: Access, happened: bool) -> None:
-        pass
+        if self._after:
+            self.seen.append(f"[{target.name} {access}]" if happened else f"[{target.name} no {access}]")
 
     def thread(self) -> int:
         return 7
@@ -86,6 +91,122 @@ def dictionary(**items: int) -> PlainDict[str, int]:
 )
 def test_each_primitive_is_seen(act: Callable[[], object], expected: list[str]) -> None:
     assert accesses(act) == expected
+
+
+def held(*, by: str) -> RWMutex:
+    """Held by a reader or a writer; where it lets another in, the next one to come finds the semaphore released."""
+    rwmutex = RWMutex()
+    match by:
+        case "reader":
+            rwmutex.rlock()
+        case "writer":
+            rwmutex.lock()
+        case "writer, who lets a reader in":
+            rwmutex.lock()
+            rwmutex._reader_sem.release()
+        case "reader, who lets a writer in":
+            rwmutex.rlock()
+            rwmutex._writer_sem.release()
+    return rwmutex
+
+
+def locked() -> Mutex:
+    mutex = Mutex()
+    mutex.lock()
+    return mutex
+
+
+W, COUNT, CAS = "rwmutex.w", "rwmutex.readerCount", "rwmutex.readerCount compare_and_swap"
+
+
+@pytest.mark.parametrize(
+    ("make", "act", "expected"),
+    [
+        (lambda: Atomic(0), lambda a: a.load(), ["atomic load"]),
+        (lambda: Atomic(0), lambda a: a.store(1), ["atomic store"]),
+        (lambda: Atomic(0), lambda a: a.swap(1), ["atomic swap"]),
+        (lambda: AtomicInt(0), lambda a: a.add(1), ["atomic add"]),
+        (
+            lambda: Atomic(0),
+            lambda a: a.compare_and_swap(0, 1),
+            ["atomic compare_and_swap", "[atomic compare_and_swap]"],
+        ),
+        (
+            lambda: Atomic(0),
+            lambda a: a.compare_and_swap(1, 1),
+            ["atomic compare_and_swap", "[atomic no compare_and_swap]"],
+        ),
+        (Mutex, Mutex.lock, ["mutex lock"]),
+        (Mutex, Mutex.try_lock, ["mutex try_lock", "[mutex try_lock]"]),
+        (locked, Mutex.try_lock, ["mutex try_lock", "[mutex no try_lock]"]),
+        (locked, Mutex.unlock, ["mutex unlock"]),
+        (lambda: Semaphore(1), Semaphore.acquire, ["semaphore acquire"]),
+        (Semaphore, Semaphore.release, ["semaphore release"]),
+        (RWMutex, RWMutex.rlock, [f"{COUNT} add", "[rwmutex rlock]"]),
+        (
+            lambda: held(by="writer, who lets a reader in"),
+            RWMutex.rlock,
+            [f"{COUNT} add", "rwmutex.readerSem acquire", "[rwmutex rlock]"],
+        ),
+        (lambda: held(by="reader"), RWMutex.runlock, ["[rwmutex runlock]", f"{COUNT} add"]),
+        (RWMutex, RWMutex.lock, [f"{W} lock", f"{COUNT} add", "[rwmutex lock]"]),
+        (
+            lambda: held(by="reader, who lets a writer in"),
+            RWMutex.lock,
+            [
+                *(f"{W} lock", f"{COUNT} add"),
+                *("rwmutex.readerWait add", "rwmutex.writerSem acquire", "[rwmutex lock]"),
+            ],
+        ),
+        (lambda: held(by="writer"), RWMutex.unlock, ["[rwmutex unlock]", f"{COUNT} add", f"{W} unlock"]),
+        (
+            RWMutex,
+            RWMutex.try_lock,
+            [f"{W} try_lock", f"[{W} try_lock]", CAS, f"[{CAS}]", "[rwmutex lock]"],
+        ),
+        (
+            lambda: held(by="reader"),
+            RWMutex.try_lock,
+            [f"{W} try_lock", f"[{W} try_lock]", CAS, f"[{COUNT} no compare_and_swap]", f"{W} unlock"],
+        ),
+        (lambda: held(by="writer"), RWMutex.try_lock, [f"{W} try_lock", f"[{W} no try_lock]"]),
+        (RWMutex, RWMutex.try_rlock, [f"{COUNT} load", CAS, f"[{CAS}]", "[rwmutex rlock]"]),
+        (lambda: held(by="writer"), RWMutex.try_rlock, [f"{COUNT} load"]),
+        (RWMutex, lambda lock: lock.rlocker().lock(), [f"{COUNT} add", "[rwmutex rlock]"]),
+        (
+            lambda: held(by="reader"),
+            lambda lock: lock.rlocker().unlock(),
+            ["[rwmutex runlock]", f"{COUNT} add"],
+        ),
+    ],
+)
+def test_what_could_not_be_known_before_is_told_after(
+    make: Callable[[], Any], act: Callable[[Any], object], expected: list[str]
+) -> None:
+    recorder, target = Recorder(after=True), make()
+    with watched_by(recorder):
+        act(target)
+    assert recorder.seen == expected
+
+
+def test_a_lock_orders_and_what_it_is_made_of_does_not() -> None:
+    rwmutex = RWMutex()
+    inner = [
+        rwmutex._w,
+        rwmutex._reader_count,
+        rwmutex._reader_wait,
+        rwmutex._reader_sem,
+        rwmutex._writer_sem,
+    ]
+    assert not any(word.synchronizes for word in inner)
+    assert all(kind.synchronizes for kind in (Atomic, AtomicInt, Mutex, Semaphore, RWMutex))
+
+
+def test_a_call_that_comes_late_only_loads() -> None:
+    once, calls = Once(), list[int]()
+    once_more = partial(once.do, lambda: calls.append(1))
+    first = ["once.done load", "once.m lock", "once.done load", "once.done store", "once.m unlock"]
+    assert (accesses(once_more), accesses(once_more), calls) == (first, ["once.done load"], [1])
 
 
 def test_each_step_of_an_iteration_is_seen() -> None:
@@ -169,7 +290,8 @@ def test_the_steps_of_the_miss_that_promotes() -> None:
 def test_an_invariant_check_is_not_seen(make: Callable[[], Any]) -> None:
     map_ = make()
     map_.store("a", 1)
-    assert accesses(map_.check_invariants) == []
+    check_step = map_.step_invariants()
+    assert accesses(lambda: (map_.check_invariants(), check_step(), check_step())) == []
 
 
 def test_the_hook_is_gone_after_the_block_even_if_it_raised() -> None:

@@ -1,4 +1,5 @@
-"""The primitives under real threads: what Go's own tests of sync.Mutex, sync.RWMutex and sync/atomic assert."""
+"""The primitives: what Go's own tests of sync.Mutex, RWMutex, Once and sync/atomic assert under real threads, and
+little programs around each in every schedule within a bound of preemptions."""
 
 from __future__ import annotations
 
@@ -8,17 +9,23 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mutants import Detector
+from mutants_sync import SCENARIOS
+from rooms import OnceRoom, Room, RWMutexRoom, complaints
 
+from mapproof.impl.rwmutex_invariants import RWMutexWatch
 from mapproof.impl.sync import (
     Atomic,
     AtomicInt,
     FatalError,
     Mutex,
+    Once,
     Plain,
     PlainDict,
     RWMutex,
     Semaphore,
 )
+from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 
 Run = Callable[..., None]
 Until = Callable[[Callable[[], bool]], None]
@@ -133,6 +140,8 @@ def test_misuse_is_fatal_in_gos_words(misuse: Callable[[], None], words: str) ->
         except Exception:  # noqa: BLE001 this is what must not catch it
             pytest.fail("a fatal error must pass `except Exception`")
     assert str(raised.value) == words
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
 
 
 def test_each_unlock_of_the_other_kind_is_fatal() -> None:
@@ -298,3 +307,137 @@ def test_a_plain_dictionary_notices_a_change_of_size_during_iteration() -> None:
             assert items.pop(key) == value
             items["b"] = 1
             items["c"] = 1
+
+
+def test_the_read_lock_as_a_lock_of_its_own(run_threads: Run) -> None:
+    rwmutex, all_inside = RWMutex(), threading.Barrier(3)
+
+    def read() -> None:
+        with rwmutex.rlocker():
+            all_inside.wait(10)
+
+    run_threads(*[read] * 3)
+    assert rwmutex.at_rest()
+    with rwmutex.rlocker():
+        assert not rwmutex.try_lock()
+    with rwmutex.writing(), pytest.raises(FatalError, match="RUnlock of unlocked RWMutex"):
+        rwmutex.rlocker().unlock()
+
+
+def test_what_once_did_is_there_for_all_who_come_back_from_it(run_threads: Run) -> None:
+    once, made, seen = Once(), list[str](), list[list[str]]()
+
+    def slowly() -> None:
+        time.sleep(0.01)
+        made.append("made")
+
+    def come() -> None:
+        once.do(slowly)
+        seen.append(list(made))
+
+    run_threads(*[come] * 8)
+    assert seen == [["made"]] * 8
+
+
+def test_a_call_that_fails_counts_as_done() -> None:
+    once, calls = Once(), list[str]()
+
+    def fail() -> None:
+        calls.append("failed")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        once.do(fail)
+    once.do(lambda: calls.append("again"))
+    assert calls == ["failed"]
+
+
+def found(make: Callable[[], Room], programs: tuple[str, ...], bound: int = 2) -> set[tuple[Detector, str]]:
+    """What any detector says in any schedule within the bound."""
+    strategy, result = PreemptionBound(bound), set[tuple[Detector, str]]()
+    while strategy.begin():
+        result.update(complaints(make(), programs, strategy))
+    return result
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_nothing_is_wrong_in_any_schedule(name: str) -> None:
+    make, programs = SCENARIOS[name]
+    assert found(make, programs) == set()
+
+
+def test_a_reader_that_reads_again_may_wait_for_a_writer_that_waits_for_it() -> None:
+    wrong = found(RWMutexRoom, ("read_in_read", "write"))
+    assert {detector for detector, _ in wrong} == {Detector.DEADLOCK}
+    assert wrong == {
+        (
+            Detector.DEADLOCK,
+            "client 1 waits to acquire rwmutex.readerSem; client 2 waits to acquire rwmutex.writerSem",
+        )
+    }
+    assert found(RWMutexRoom, ("read_in_read", "read")) == set()
+
+
+def test_a_reader_that_would_write_waits_for_itself() -> None:
+    assert found(RWMutexRoom, ("write_in_read",)) == {
+        (Detector.DEADLOCK, "client 1 waits to acquire rwmutex.writerSem")
+    }
+
+
+def test_a_call_within_a_call_of_the_same_once_waits_for_itself() -> None:
+    class Nested(OnceRoom):
+        def _first(self) -> None:
+            self.once.do(self._rearrange)
+
+    assert found(Nested, ("do",)) == {
+        (Detector.DEADLOCK, "client 1 waits to lock once.m, which it holds itself")
+    }
+
+
+@pytest.mark.parametrize(
+    ("reader_count", "reader_wait", "writer_sem", "reader_sem", "sentence"),
+    [
+        (RWMutex.MAX_READERS, 0, 0, 0, "R1: readerCount is 1073741824"),
+        (-RWMutex.MAX_READERS - 1, 0, 0, 0, "R1: readerCount is -1073741825"),
+        (-1, 0, 0, 0, "R2: a writer has announced itself, but nobody holds w"),
+        (1, 1, 0, 0, "R3: no writer has announced itself, but readerWait is 1, writerSem 0"),
+        (1, 0, 1, 0, "R3: no writer has announced itself, but readerWait is 0, writerSem 1"),
+        (1, 0, 0, 2, "R4: readerSem admits 2 readers, 1 are counted"),
+    ],
+)
+def test_words_that_cannot_be_are_named(
+    reader_count: int, reader_wait: int, writer_sem: int, reader_sem: int, sentence: str
+) -> None:
+    rwmutex = RWMutex()
+    watch = RWMutexWatch(rwmutex)
+    watch.look()
+    rwmutex._reader_count.store(reader_count)
+    rwmutex._reader_wait.store(reader_wait)
+    rwmutex._writer_sem._count = writer_sem
+    rwmutex._reader_sem._count = reader_sem
+    with pytest.raises(AssertionError, match=f"^{sentence}$"):
+        watch.look()
+
+
+def test_the_watch_knows_for_whom_a_writer_waits() -> None:
+    rwmutex = RWMutex()
+    watch = RWMutexWatch(rwmutex)
+    may_be_inside = list[bool]()
+    for act in [
+        lambda: None,
+        rwmutex.rlock,
+        rwmutex.rlock,
+        lambda: rwmutex._w.lock(),
+        lambda: rwmutex._reader_count.add(-RWMutex.MAX_READERS),  # a writer announces itself
+        rwmutex.runlock,
+        lambda: rwmutex._reader_count.add(1),  # a reader queues
+        rwmutex.runlock,
+        lambda: rwmutex._reader_count.add(RWMutex.MAX_READERS),
+    ]:
+        act()
+        if rwmutex.peek().reader_count >= 0:
+            rwmutex._reader_wait.store(0)  # what the writer would have done
+            rwmutex._writer_sem._count = 0
+        watch.look()
+        may_be_inside.append(watch.writer_may_be_inside)
+    assert may_be_inside == [False] * 7 + [True, False]
