@@ -1,7 +1,4 @@
-"""The inventories, right and wrong: scenarios in which buyers meet, slips that somebody might make, real threads.
-
-Programs are written in words: `deduct a 2; available a` calls `deduct("a", 2)`, then `available("a")`.
-"""
+"""The inventories, right and wrong: random scenarios, slips that somebody might make, real threads."""
 
 from __future__ import annotations
 
@@ -11,78 +8,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from mutants import Detector, Mutant
 
 from mapproof.impl import inventory
-from mapproof.impl.inventory import CasInventory, Inventory, MutexInventory, RWMutexInventory
-from mapproof.impl.trie_map import TrieMap
+from mapproof.impl.inventory import Inventory
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.linearizability import Linearizable
 from mapproof.spec.linearizability.any_model import check_model
 from mapproof.spec.objects import Stock
 from mapproof.spec.recorder import Recorder
+from mapproof.stateful_tests.catalogue_inventory import INVENTORIES, INVENTORY, scenario_of
 from mapproof.stateful_tests.execution import Checks
 from mapproof.stateful_tests.exhaustion import Explored
-from mapproof.stateful_tests.objects import EVERY_CHECK, Invocation, ObjectScenario, Program, exhaust, sample
-
-INVENTORIES: Mapping[str, Callable[[], Inventory]] = {
-    "RWMutexInventory": RWMutexInventory,
-    "MutexInventory": MutexInventory,
-    "CasInventory on a SyncMap": CasInventory,
-    "CasInventory on a TrieMap": partial(CasInventory, TrieMap),
-}
-
-SCENARIOS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "two buyers of the last piece": ("restock a 1", ("deduct a 1", "deduct a 1")),
-    "buyers of more than there is": ("restock a 3", ("deduct a 2", "deduct a 2; available a")),
-    "three buyers of two pieces": ("restock a 2", ("deduct a 1", "deduct a 1", "deduct a 1")),
-    "a buyer who comes too late": ("restock a 1", ("deduct a 2; available a", "restock a 1")),
-    "a restock meets a buyer": ("restock a 1", ("restock a 2; available a", "deduct a 1; available a")),
-    "two restocks": ("restock a 1", ("restock a 1", "restock a 2")),
-    "two first restocks": ("", ("restock a 1", "restock a 2; deduct a 3")),
-    "two items": ("restock a 1", ("deduct a 1; restock b 1", "deduct b 1; deduct a 1; available b")),
-    "a look meets a restock": ("", ("available a; available a", "restock a 1")),
-}
-"""Name -> (what is done first, one program for each client)."""
-
-
-def program(words: str) -> Program:
-    """The calls, separated by semicolons."""
-    return tuple(_call(*call.split()) for call in words.split(";") if call.strip())
-
-
-def _call(method: str, item: str, *quantity: str) -> Invocation:
-    return Invocation(method, tuple(map(int, quantity)), key=item)
-
-
-def scenario(
-    name: str, make: Callable[[], Any], *, checks: Checks = EVERY_CHECK, judged: bool = True
-) -> ObjectScenario:
-    """The scenario of that name for the inventory that `make` makes; at the end the stock is counted."""
-    setup, threads = SCENARIOS[name]
-    return _scenario(name, make, setup, threads, Stock() if judged else None, checks)
-
-
-def _scenario(
-    name: str,
-    make: Callable[[], Any],
-    setup: str,
-    threads: tuple[str, ...],
-    model: Stock | None,
-    checks: Checks,
-) -> ObjectScenario:
-    return ObjectScenario(
-        name,
-        make,
-        tuple(map(program, threads)),
-        program(setup),
-        program("available a; available b"),
-        model,
-        checks=checks,
-    )
+from mapproof.stateful_tests.objects import ObjectScenario, exhaust, sample
 
 
 def random_scenario(rng: random.Random, make: Callable[[], Any]) -> ObjectScenario:
@@ -94,7 +36,7 @@ def random_scenario(rng: random.Random, make: Callable[[], Any]) -> ObjectScenar
 
     threads = tuple(words(3) for _ in range(rng.choice((2, 2, 3))))
     setup = f"restock a {rng.randint(1, 3)}; {words(2)}"
-    return _scenario(" | ".join((setup, *threads)), make, setup, threads, Stock(), EVERY_CHECK)
+    return scenario_of(" | ".join((setup, *threads)), make, setup, threads)
 
 
 def _random_call(rng: random.Random, items: str) -> str:
@@ -364,14 +306,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
 )
 
-_WATCHES: Mapping[Detector, tuple[Checks, bool]] = {
-    Detector.LINEARIZABILITY: (Checks(), True),
-    Detector.RACE: (Checks(races=True), False),
-    Detector.INVARIANT: (Checks(invariants=True), False),
-    Detector.DEADLOCK: (Checks(), False),
-    Detector.PROGRESS: (Checks(), False),
+_WATCHES: Mapping[Detector, tuple[Checks, Stock | None]] = {
+    Detector.LINEARIZABILITY: (Checks(), Stock()),
+    Detector.RACE: (Checks(races=True), None),
+    Detector.INVARIANT: (Checks(invariants=True), None),
+    Detector.DEADLOCK: (Checks(), None),
+    Detector.PROGRESS: (Checks(), None),
 }
-"""What each detector watches, and whether the model judges the answers."""
+"""What each detector watches, and by what it judges the answers."""
 
 
 def caught(mutant: Mutant) -> str:
@@ -379,8 +321,9 @@ def caught(mutant: Mutant) -> str:
     make = mutant.built()
     if mutant.detector is Detector.ANSWERS:
         return divergence(make)
-    checks, judged = _WATCHES[mutant.detector]
-    return account(exhaust(scenario(mutant.scenario, make, checks=checks, judged=judged), bound=2))
+    checks, model = _WATCHES[mutant.detector]
+    scenario = scenario_of(mutant.scenario, make, *INVENTORY[mutant.scenario])
+    return account(exhaust(replace(scenario, checks=checks, model=model), bound=2))
 
 
 def account(explored: Explored) -> str:
@@ -418,13 +361,13 @@ def divergence(make: Callable[[], Any], programs: int = 50) -> str:
 def alarms(schedules: int, seed: int) -> list[str]:
     """Accounts of what is found wrong with the inventories as they are, in about so many schedules."""
     rng = random.Random(seed)
-    each = max(1, schedules // (4 * len(INVENTORIES) * len(SCENARIOS)))
+    each = max(1, schedules // (4 * len(INVENTORIES) * len(INVENTORY)))
     found = []
     for make in INVENTORIES.values():
-        for name in SCENARIOS:
-            fixed = scenario(name, make)
+        for name, programs in INVENTORY.items():
+            fixed = scenario_of(name, make, *programs)
             found += [exhaust(fixed, bound=2, limit=each), sample(fixed, schedules=each, seed=seed)]
-        for _ in range(len(SCENARIOS)):
+        for _ in INVENTORY:
             drawn = random_scenario(rng, make)
             found += [exhaust(drawn, bound=2, limit=each), sample(drawn, schedules=each, seed=seed)]
     return [text for explored in found if (text := account(explored))]

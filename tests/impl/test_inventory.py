@@ -9,27 +9,25 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from mutants import Mutant, built
-from mutants_inventory import (
-    INVENTORIES,
-    MUTANTS,
-    SCENARIOS,
-    alarms,
-    caught,
-    divergence,
-    real_threads,
-    scenario,
-)
+from mutants_inventory import MUTANTS, alarms, caught, divergence, real_threads
 
 from mapproof.impl import inventory
 from mapproof.impl.inventory import CasInventory, Inventory, Item, MutexInventory, RWMutexInventory
 from mapproof.impl.sync import PlainDict, RWMutex
 from mapproof.spec.evidence import Verdict
+from mapproof.stateful_tests.catalogue_inventory import (
+    INVENTORIES,
+    INVENTORY,
+    inventory_scenarios,
+    scenario_of,
+)
 from mapproof.stateful_tests.execution import Checks
-from mapproof.stateful_tests.objects import EVERY_CHECK, exhaust
+from mapproof.stateful_tests.objects import EVERY_CHECK, ObjectScenario, exhaust
 
 every_inventory = pytest.mark.parametrize("make", INVENTORIES.values(), ids=INVENTORIES)
 
@@ -80,28 +78,18 @@ def test_at_rest_no_lock_is_held_and_no_stock_is_negative() -> None:
 # -- many threads
 
 
-BOUNDS = {
-    "RWMutexInventory": 2,
-    "MutexInventory": 3,
-    "CasInventory on a SyncMap": 2,
-    "CasInventory on a TrieMap": 1,
-}
-"""Preemptions: as many as take little time."""
+def bound_of(scenario: ObjectScenario) -> int:
+    """Preemptions: as many as take little time."""
+    many = "three buyers" in scenario.name or scenario.name.startswith("CasInventory")
+    return 1 if many and "two buyers" not in scenario.name else 2
 
 
-@pytest.mark.parametrize("kind", INVENTORIES)
-@pytest.mark.parametrize("name", [name for name in SCENARIOS if "three" not in name])
-def test_every_schedule_of_two_clients(kind: str, name: str) -> None:
+@pytest.mark.parametrize("scenario", list(inventory_scenarios()), ids=lambda scenario: scenario.name)
+def test_every_schedule(scenario: ObjectScenario) -> None:
     """Never oversells, loses no restock, races nowhere, keeps its invariants at every step."""
-    explored = exhaust(scenario(name, INVENTORIES[kind]), bound=BOUNDS[kind])
+    explored = exhaust(scenario, bound=bound_of(scenario))
     assert explored.verdict is Verdict.EXHAUSTED, explored
     assert "watched for a broken invariant and a data race" in explored.scope
-
-
-@every_inventory
-def test_every_schedule_of_three_buyers(make: Callable[[], Inventory]) -> None:
-    explored = exhaust(scenario("three buyers of two pieces", make), bound=1)
-    assert explored.verdict is Verdict.EXHAUSTED, explored
 
 
 def test_no_alarm_for_the_inventories_as_they_are() -> None:
@@ -142,9 +130,9 @@ FIRST_LOOK = """\
 
 def test_the_first_look_is_not_needed_for_safety() -> None:
     without = built("RWMutexInventory", {inventory: [(FIRST_LOOK, "")]}, (inventory,))
-    for name in SCENARIOS:
-        bound = 1 if "three" in name else 2
-        assert exhaust(scenario(name, without), bound=bound).verdict is Verdict.EXHAUSTED, name
+    for name, programs in INVENTORY.items():
+        scenario = scenario_of(name, without, *programs)
+        assert exhaust(scenario, bound=bound_of(scenario)).verdict is Verdict.EXHAUSTED, name
 
 
 def test_the_first_look_spares_late_buyers_the_write_lock() -> None:
@@ -157,7 +145,8 @@ def test_the_first_look_spares_late_buyers_the_write_lock() -> None:
 @pytest.mark.parametrize("checks", [Checks(), EVERY_CHECK], ids=["model alone", "every check"])
 def test_without_the_second_look_one_preemption_oversells(checks: Checks) -> None:
     slip = next(mutant for mutant in MUTANTS if mutant.wrong == "no second look")
-    oversells = scenario("two buyers of the last piece", slip.built(), checks=checks)
+    name = "two buyers of the last piece"
+    oversells = replace(scenario_of(name, slip.built(), *INVENTORY[name]), checks=checks)
     assert exhaust(oversells, bound=0).verdict is Verdict.EXHAUSTED
     explored = exhaust(oversells, bound=1)
     assert explored.verdict is Verdict.FAILED
