@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"sync"
+	"time"
+)
+
+// misuse does what Go ends the process for. Everybody tries to recover from it, in vain.
+func misuse(what string) {
+	defer recovers()
+	m := map[int]int{0: 0}
+	switch what {
+	case "writes":
+		meeting(m, func() { m[1]++ })
+	case "read":
+		meeting(m, func() { _ = m[1] })
+	case "iteration":
+		meeting(m, func() {
+			for range m {
+			}
+		})
+	case "clone":
+		meeting(m, func() { _ = maps.Clone(m) })
+	case "Mutex.Unlock":
+		new(sync.Mutex).Unlock()
+	case "RWMutex.Unlock":
+		new(sync.RWMutex).Unlock()
+	case "RWMutex.RUnlock":
+		new(sync.RWMutex).RUnlock()
+	}
+	fmt.Fprintln(os.Stderr, "nothing was noticed:", what)
+}
+
+func recovers() {
+	if r := recover(); r != nil {
+		fmt.Fprintln(os.Stderr, "recovered:", r)
+	}
+}
+
+// meeting repeats an operation while somebody else writes to the map, for some seconds.
+func meeting(m map[int]int, operation func()) {
+	end := time.Now().Add(10 * time.Second)
+	repeat := func(operation func()) {
+		defer recovers()
+		for time.Now().Before(end) {
+			operation()
+		}
+	}
+	go repeat(func() {
+		for i := range 1 << 12 {
+			m[i] = i
+		}
+		clear(m)
+	})
+	repeat(operation)
+}

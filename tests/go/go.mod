@@ -1,0 +1,3 @@
+module mapproof/tests/go
+
+go 1.23
