@@ -20,7 +20,7 @@ from mapproof.spec.evidence import Verdict
 from mapproof.spec.linearizability import Linearizable
 from mapproof.spec.linearizability.any_model import check_model
 from mapproof.spec.objects import Stock
-from mapproof.spec.recorder import Recorder
+from mapproof.spec.recorder import Client, Recorder
 from mapproof.stateful_tests.catalogue_inventory import INVENTORIES, INVENTORY, scenario_of
 from mapproof.stateful_tests.execution import Checks
 from mapproof.stateful_tests.exhaustion import Explored
@@ -399,6 +399,8 @@ def _one_round(shop: Any, seed: int) -> tuple[int, str]:
     recorder = Recorder()
     with _eager_switches():
         _together(recorder, shop, seed)
+    for item in "ab":
+        _call(recorder.client(), shop, "available", item)
     history = recorder.history()
     if broken := [operation for operation in history.operations if not operation.completed]:
         return len(history), f"{broken[0]}"
@@ -418,16 +420,19 @@ def _together(recorder: Recorder, shop: Inventory, seed: int) -> None:
         barrier.wait()
         for _ in range(CALLS):
             method, item, *quantity = _random_call(rng, "ab").split()
-            args = tuple(map(int, quantity))
-            # What it raises is in the record.
-            with suppress(Exception), mine.operation(method, item, *args) as running:
-                running.result = getattr(shop, method)(item, *args)
+            _call(mine, shop, method, item, *map(int, quantity))
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def _call(client: Client, shop: Inventory, method: str, item: str, *quantity: int) -> None:
+    """Record the call; what it raises is in the record."""
+    with suppress(Exception), client.operation(method, item, *quantity) as running:
+        running.result = getattr(shop, method)(item, *quantity)
 
 
 @contextmanager

@@ -7,9 +7,12 @@ not what keeps it from that; without the look under the write lock it is not "st
 from __future__ import annotations
 
 import re
+import runpy
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +20,9 @@ from mutants import Mutant, built
 from mutants_inventory import MUTANTS, alarms, caught, divergence, real_threads
 
 from mapproof.impl import inventory
-from mapproof.impl.inventory import CasInventory, Inventory, Item, MutexInventory, RWMutexInventory
+from mapproof.impl.inventory import CasInventory, Inventory, Item, MutexInventory, RWMutexInventory, StockMap
+from mapproof.impl.rwmutex_map import RWMutexMap
+from mapproof.impl.sharded_map import ShardedMap
 from mapproof.impl.sync import PlainDict, RWMutex
 from mapproof.spec.evidence import Verdict
 from mapproof.stateful_tests.catalogue_inventory import (
@@ -57,6 +62,11 @@ def test_a_quantity_that_is_not_positive_is_refused(make: Callable[[], Inventory
         with pytest.raises(ValueError, match=f"^quantity must be at least 1, not {quantity}$"):
             method("a", quantity)
     assert shop.available("a") == 1
+
+
+@pytest.mark.parametrize("stock", [RWMutexMap, ShardedMap])
+def test_any_map_that_compares_and_swaps_will_do(stock: Callable[[], StockMap]) -> None:
+    assert divergence(partial(CasInventory, stock)) == ""
 
 
 def test_at_rest_no_lock_is_held_and_no_stock_is_negative() -> None:
@@ -165,3 +175,15 @@ def test_no_thread_and_no_queue_is_behind_it(monkeypatch: pytest.MonkeyPatch) ->
     shop.restock("a", 2)
     assert shop.deduct("a", 1)
     assert shop.available("a") == 1
+
+
+# -- the manual
+
+
+def test_the_run_in_the_manual_is_what_it_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "inventory.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (printed,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "books.py").write_text(program)
+    runpy.run_path(str(tmp_path / "books.py"))
+    assert capsys.readouterr().out == printed
