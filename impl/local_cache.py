@@ -241,11 +241,11 @@ class LocalCache(Follower[K, V]):
         return outcome
 
     def _refreshed(self, due: Entry, flight: Flight[K]) -> Entry:
-        """The entry of the key when `spawn` has returned: a new one if it was loaded at once, else the old."""
+        """What is to be answered when `spawn` has returned: what it loaded if it did so at once, else the old."""
         self.spawn(partial(self._join, flight))
         with self.mu:
-            newest: Entry = self.entries.get(flight.key, due)
-            return newest
+            outcome = flight.outcome.read()
+        return outcome.entry if isinstance(outcome, Landed) else due
 
     def _join(self, flight: Flight[K]) -> None:
         """Make the flight, or wait for whoever makes it."""
@@ -281,8 +281,14 @@ class LocalCache(Follower[K, V]):
         return reading if reading.as_of >= flight.floor else self.primary.read(flight.key)
 
     def _receive_locked(self, change: Change[K, V]) -> None:
-        self._learn_locked(change.key, Entry(change.value, change.version, change.at))
+        if self.entries.get(change.key) is not None or change.version >= self._floor_of_locked(change.key):
+            self._learn_locked(change.key, Entry(change.value, change.version, change.at))
         self._drop_locked()
+
+    def _floor_of_locked(self, key: K) -> int:
+        """The position behind which an entry of the key may have been answered before and dropped since."""
+        flight = self.flights.get(key)
+        return self.floor.read() if flight is None else flight.floor
 
     def _learn_locked(self, key: K, entry: Entry) -> Entry:
         """Take the entry into the table unless what is there ranks higher; what is there then. Needs `mu`."""

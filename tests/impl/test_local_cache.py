@@ -1,0 +1,547 @@
+"""The local cache in sequence and under real threads: what it answers, what it loads, how stale it gets."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from math import inf
+from typing import Any
+
+import pytest
+from caches import BOUND, MAX_LAG, ArticleCache, Broken, Deployment, Oracle, divergence
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from mutants_local_cache import SEQUENTIAL, growth
+
+from mapproof.impl.local_cache import Entry, Flight, Landed, LocalCache
+from mapproof.impl.replication import LagError, ManualClock, Primary, Replica
+from mapproof.spec.consistency.stale_reads import Staleness, staleness
+from mapproof.spec.history import Operation
+from mapproof.spec.values import ABSENT
+
+
+@pytest.fixture
+def node() -> Deployment:
+    return Deployment(inline=True)
+
+
+def fill(node: Deployment, **rows: Any) -> None:
+    for key, value in rows.items():
+        node.store(key, value)
+    node.replicate()
+
+
+# -- what it answers
+
+
+def test_a_key_is_loaded_once_until_it_is_due(node: Deployment) -> None:
+    fill(node, a=1)
+    for _ in range(10):
+        assert node.load("a") == (1, True)
+        node.advance(1)
+    assert node.loads == 1
+    assert node.load("a") == (1, True)
+    assert node.loads == 2
+
+
+def test_a_due_read_answers_the_old_value_at_once_if_somebody_else_loads() -> None:
+    node = Deployment()
+    fill(node, a=1)
+    node.load("a")
+    fill(node, a=2)
+    node.advance(10)
+    assert [node.load("a"), node.load("a")] == [(1, True)] * 2
+    assert len(node.tasks) == 1
+    node.refresh()
+    assert node.load("a") == (2, True)
+    assert node.loads == 2
+
+
+def test_a_due_read_that_must_load_itself_answers_what_it_loaded(node: Deployment) -> None:
+    fill(node, a=1)
+    node.load("a")
+    fill(node, a=2)
+    node.advance(10)
+    assert node.load("a") == (2, True)
+
+
+def test_a_key_that_nobody_asks_for_expires(node: Deployment) -> None:
+    fill(node, a=1)
+    node.load("a")
+    fill(node, a=2)
+    node.advance(29)
+    assert node.cache.get_if_present("a") == (1, True)
+    node.advance(1)
+    assert node.cache.get_if_present("a") is None
+    assert node.load("a") == (2, True)
+
+
+def test_a_refresh_that_fails_keeps_the_old_value_and_is_tried_again(node: Deployment) -> None:
+    fill(node, a=1)
+    node.load("a")
+    node.advance(10)
+    node.fail()
+    assert [node.load("a"), node.load("a")] == [(1, True)] * 2
+    assert node.loads == 3
+    node.recover()
+    node.load("a")
+    node.load("a")
+    assert node.loads == 4
+    node.fail()
+    node.advance(30)
+    with pytest.raises(Broken):
+        node.load("a")
+    node.check_invariants()
+
+
+def test_a_load_that_fails_is_not_cached(node: Deployment) -> None:
+    fill(node, a=1)
+    node.fail()
+    for _ in range(2):
+        with pytest.raises(Broken, match="cannot read 'a'"):
+            node.load("a")
+    node.recover()
+    assert node.load("a") == (1, True)
+
+
+def test_a_load_that_is_killed_is_over_too(node: Deployment) -> None:
+    fill(node, a=1)
+    read = node.replica.read
+
+    def interrupted(key: Any) -> Any:
+        raise KeyboardInterrupt
+
+    node.of_replica.source = type("Source", (), {"read": staticmethod(interrupted)})()
+    with pytest.raises(KeyboardInterrupt):
+        node.load("a")
+    node.check_invariants()
+    node.of_replica.source = type("Source", (), {"read": staticmethod(read)})()
+    assert node.load("a") == (1, True)
+
+
+def test_a_load_that_spawn_loses_is_made_by_who_misses_the_key() -> None:
+    node = Deployment()
+    fill(node, a=1)
+    node.load("a")
+    node.advance(10)
+    node.load("a")
+    node.tasks.clear()
+    node.advance(10)
+    assert node.load("a") == (1, True)
+    assert node.loads == 1
+    node.advance(10)
+    assert node.load("a") == (1, True)
+    assert node.loads == 2
+    node.check_invariants()
+
+
+def test_what_spawn_raises_is_told() -> None:
+    def refuse(task: Callable[[], None]) -> None:
+        raise RuntimeError("no worker")
+
+    clock = ManualClock()
+    primary: Primary[str, int] = Primary(clock)
+    primary.store("a", 1)
+    cache = LocalCache(primary, primary, primary.snapshot()[1], clock=clock, spawn=refuse)
+    cache.load("a")
+    clock.advance(10)
+    with pytest.raises(RuntimeError, match="no worker"):
+        cache.load("a")
+    assert cache.load("a") == (1, True)
+    clock.advance(20)
+    assert cache.load("a") == (1, True)
+
+
+def test_none_is_a_value(node: Deployment) -> None:
+    fill(node, a=None)
+    assert node.load("a") == (None, True)
+    assert node.load("b") == (None, False)
+    node.load("a")
+    assert node.loads == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ttl": 0},
+        {"refresh_after": 31},
+        {"refresh_after": 0},
+        {"negative_ttl": -1},
+        {"negative_ttl": 31},
+        {"ttl": float("nan")},
+        {"max_entries": 0},
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must"):
+        Deployment(**options)
+
+
+# -- changes
+
+
+def test_the_log_brings_the_value(node: Deployment) -> None:
+    fill(node, a=1)
+    node.load("a")
+    node.store("a", 2)
+    node.deliver()
+    assert node.load("a") == (2, True)
+    node.delete("a")
+    node.deliver()
+    assert node.load("a") == (None, False)
+    assert node.loads == 1
+
+
+def test_a_key_that_is_made_replaces_its_absence(node: Deployment) -> None:
+    assert node.load("a") == (None, False)
+    node.store("a", 1)
+    node.deliver()
+    assert node.load("a") == (1, True)
+    assert node.loads == 1
+
+
+def test_a_replica_that_is_behind_the_log_of_the_cache_loses(node: Deployment) -> None:
+    fill(node, a=1)
+    node.store("a", 2)
+    node.deliver()
+    node.cache.entries.pop("a")
+    node.cache.floor.write(2)
+    assert node.load("a") == (2, True)
+    assert (node.of_replica.reads.peek(), node.of_primary.reads.peek()) == (1, 1)
+
+
+def test_changes_may_come_late_twice_and_in_any_order(node: Deployment) -> None:
+    first = node.primary.snapshot()[1]
+    for value in (1, 2, 3):
+        node.store("a", value)
+    changes = []
+    while (change := (changes[-1] if changes else first).next.peek()) is not None:
+        changes.append(change)
+    for change in (*reversed(changes), *changes):
+        node.cache.receive(change)
+        assert node.load("a") == (3, True)
+
+
+def test_a_cache_that_is_made_while_the_replica_is_behind_answers_nothing_from_before() -> None:
+    clock = ManualClock()
+    primary: Primary[str, int] = Primary(clock)
+    replica = Replica(primary, clock)
+    primary.store("a", 1)
+    cache = LocalCache(primary, replica, primary.snapshot()[1], clock=clock)
+    assert replica.read("a").value is ABSENT
+    assert cache.load("a") == (1, True)
+
+
+# -- bounds
+
+
+def test_the_bound_is_reached_and_not_passed(node: Deployment) -> None:
+    fill(node, a=1)
+    node.store("a", 2)
+    node.advance(MAX_LAG)
+    assert node.load("a") == (1, True)
+    node.cache.refresh_after = inf
+    node.advance(29)
+    assert node.load("a") == (1, True), f"{BOUND - 1} s after it was overwritten"
+    node.replicate()
+    node.advance(1)
+    assert node.load("a") == (2, True)
+
+
+def test_without_a_log_a_write_is_not_seen_by_the_next_read(node: Deployment) -> None:
+    fill(node, a=1)
+    node.load("a")
+    node.store("a", 2)
+    assert node.load("a") == (1, True)
+
+
+def test_two_caches_may_go_back_between_them(node: Deployment) -> None:
+    other = LocalCache(node.primary, node.replica, node.primary.snapshot()[1], clock=node.clock)
+    fill(node, a=1)
+    other.load("a")
+    fill(node, a=2)
+    assert (node.load("a"), other.load("a")) == ((2, True), (1, True))
+
+
+def test_many_keys_pass_through_and_are_gone() -> None:
+    assert growth() == ""
+    deployment = Deployment(inline=True, max_entries=3)
+    for key in range(20):
+        fill(deployment, **{str(key): key})
+        deployment.load(str(key))
+        assert len(deployment.cache) == min(key + 1, 3)
+        deployment.check_invariants()
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_random_programs(name: str) -> None:
+    assert divergence(random.Random(name), 3_000, **SEQUENTIAL[name]) == ""
+
+
+class Sequence(RuleBasedStateMachine):
+    """One thread; the oracle knows all that the primary ever held."""
+
+    @initialize(
+        delivery=st.sampled_from([1, 3, 12, inf]),
+        max_entries=st.sampled_from([None, None, 1, 2]),
+        negative_ttl=st.sampled_from([0.0, 5.0, 30.0]),
+        inline=st.booleans(),
+    )
+    def begin(self, **options: Any) -> None:
+        self.oracle = Oracle(**options)
+
+    keys = st.sampled_from("abc")
+
+    @rule(key=keys)
+    def store(self, key: str) -> None:
+        self.oracle.store(key)
+
+    @rule(key=keys)
+    def delete(self, key: str) -> None:
+        self.oracle.delete(key)
+
+    @rule(key=keys)
+    def load(self, key: str) -> None:
+        self.oracle.load(key)
+
+    @rule(changes=st.integers(1, 4))
+    def replicate(self, changes: int) -> None:
+        self.oracle.replicate(changes)
+
+    @rule(changes=st.integers(1, 4))
+    def deliver(self, changes: int) -> None:
+        self.oracle.deliver(changes)
+
+    @rule(index=st.integers(0, 20))
+    def receive_again(self, index: int) -> None:
+        self.oracle.receive_again(index)
+
+    @rule(seconds=st.sampled_from([1, 4, 5, 9, 10, 29, 30]))
+    def advance(self, seconds: int) -> None:
+        self.oracle.advance(seconds)
+
+    @rule()
+    def refresh(self) -> None:
+        self.oracle.deployment.refresh()
+
+    @invariant()
+    def holds(self) -> None:
+        self.oracle.check_invariants()
+
+
+TestSequence = Sequence.TestCase
+TestSequence.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+
+
+# -- what the article says
+
+
+def penetration(cache: type, keys: list[str]) -> int:
+    """How many of the lookups, one each second, reach a source."""
+    node = Deployment(cache, inline=True)
+    for key in keys:
+        node.load(key)
+        node.advance(1)
+    return node.loads
+
+
+def test_expiry_and_refresh_do_not_keep_lookups_of_an_absent_key_from_the_database() -> None:
+    same = ["absent"] * 60
+    assert penetration(ArticleCache, same) == 60
+    assert penetration(LocalCache, same) == 12
+
+
+def test_no_entry_keeps_lookups_of_ever_other_absent_keys_from_the_database() -> None:
+    assert penetration(LocalCache, [f"absent {number}" for number in range(60)]) == 60
+
+
+def test_a_replica_that_is_behind_puts_back_what_the_log_removed() -> None:
+    answers = {}
+    for cache in (ArticleCache, LocalCache):
+        node = Deployment(cache, inline=True)
+        fill(node, a=1)
+        node.store("a", 2)
+        node.deliver()
+        answers[cache] = [node.load("a")]
+        node.replicate()
+        node.advance(29)
+        answers[cache].append(node.load("a"))
+    assert answers == {ArticleCache: [(1, True)] * 2, LocalCache: [(2, True)] * 2}
+
+
+# -- real threads
+
+
+def test_readers_that_miss_a_key_at_once_load_it_once(run_threads: Callable[..., None]) -> None:
+    node = Deployment(inline=True)
+    fill(node, a=1)
+    answers: list[Any] = []
+    together = [lambda: answers.append(node.load("a"))] * 8
+    run_threads(*together)
+    assert answers == [(1, True)] * 8
+    assert node.loads == 1
+
+
+def test_a_failure_reaches_all_who_wait(run_threads: Callable[..., None]) -> None:
+    node = Deployment(inline=True)
+    node.fail()
+
+    def fails() -> None:
+        with pytest.raises(Broken):
+            node.load("a")
+
+    run_threads(*[fails] * 6)
+    node.check_invariants()
+
+
+def test_an_executor_refreshes() -> None:
+    node = Deployment()
+    fill(node, a=1)
+    with ThreadPoolExecutor(1) as workers:
+        node.cache.spawn = workers.submit
+        node.load("a")
+        fill(node, a=2)
+        node.advance(10)
+        assert node.load("a") in ((1, True), (2, True))
+    assert node.load("a") == (2, True)
+
+
+@pytest.mark.parametrize("delivers", [False, True])
+def test_real_threads_stay_within_the_bound(run_threads: Callable[..., None], delivers: bool) -> None:
+    node = Deployment(inline=True)
+    ticks = count()
+    reads: list[tuple[int, int, str, int]] = []
+    operations: list[Operation] = []
+
+    def recorded(client: int, op: str, key: str, call: Callable[[], Any], *args: Any) -> Any:
+        tick, begin = next(ticks), int(node.clock())
+        result = call()
+        end = int(node.clock())
+        operations.append(Operation(client, op, key, args, result, begin, end))
+        return tick, result
+
+    def write() -> None:
+        for value in range(1, 151):
+            key = "abc"[value % 3]
+            recorded(0, "store", key, lambda key=key, value=value: node.store(key, value), value)  # type: ignore[misc]
+            node.advance(1)
+
+    def read(client: int) -> None:
+        source = random.Random(client)
+        for _ in range(300):
+            key = source.choice("abc")
+            tick, (value, _) = recorded(client, "load", key, lambda key=key: node.load(key))  # type: ignore[misc]
+            reads.append((tick, next(ticks), key, value or 0))
+
+    def follow() -> None:
+        for _ in range(150):
+            node.replicate()
+            if delivers:
+                node.deliver()
+
+    run_threads(write, follow, *(lambda client=client: read(client) for client in (1, 2, 3)))
+    measured = staleness(operations)
+    assert isinstance(measured, Staleness), measured.sentence
+    assert measured.delta is not None
+    assert measured.delta <= BOUND
+    assert list(_went_back(reads)) == []
+    node.check_invariants()
+
+
+def _went_back(reads: list[tuple[int, int, str, int]]) -> Iterator[str]:
+    """Reads (call, return, key, value) that began after a newer value of the key had been answered."""
+    for call, _, key, value in reads:
+        newest = max((v for _, end, k, v in reads if k == key and end < call), default=0)
+        if newest > value:
+            yield f"{key}: {value} after {newest}"
+
+
+# -- the checks themselves
+
+
+def test_the_invariants_see_what_is_broken() -> None:
+    node = Deployment(inline=True, max_entries=1)
+    fill(node, a=1)
+    node.load("a")
+    check = node.cache.step_invariants()
+    check()
+    node.cache.entries.peek()["a"] = Entry(2, 1, 0)
+    with pytest.raises(AssertionError, match="L1: two values of 'a' at position 1"):
+        check()
+    node.cache.entries.peek()["a"] = Entry(1, 1, 0)
+    node.cache.entries.peek()["b"] = Entry(1, 1, 0)
+    for complain in (check, node.cache.check_invariants):
+        with pytest.raises(AssertionError, match="L4: 2 entries, at most 1, with 0 in flight"):
+            complain()
+    node.cache.floor.write(-1)
+    with pytest.raises(AssertionError, match="L2: floor went back from 0 to -1"):
+        check()
+    node.cache.floor.write(0)
+    flight = node.cache.flights.peek()["b"] = Flight("b", 0)
+    flight.outcome.write(Landed(0, Entry(1, 1, 0)))
+    with pytest.raises(AssertionError, match="L3: the flight of 'b' has landed"):
+        check()
+    with pytest.raises(AssertionError, match="loads of \\[\"'b'\"\\] never landed"):
+        node.check_invariants()
+
+
+@pytest.mark.parametrize("part", ["primary", "replica", "cache"])
+def test_what_holds_its_lock_is_not_at_rest(node: Deployment, part: str) -> None:
+    check = node.step_invariants()
+    with getattr(node, part).mu:
+        check()
+        with pytest.raises(AssertionError, match=f"{part}.mu is held"):
+            getattr(node, part).check_invariants()
+    node.check_invariants()
+
+
+def test_the_invariants_of_the_log_see_what_is_broken(node: Deployment) -> None:
+    checks = [part.step_invariants() for part in (node.primary, node.replica)]
+    fill(node, a=1)
+    for check, name, rows in zip(checks, ("primary", "replica"), (node.primary, node.replica), strict=True):
+        check()
+        rows.rows.peek()["a"] = 2
+        with pytest.raises(AssertionError, match=f"{name}.rows are not what the first 1 changes make"):
+            check()
+    node.primary.last.write(node.primary.last.peek().__class__(2, "a", 2, 0))
+    with pytest.raises(AssertionError, match="change 2 was applied, but it does not follow"):
+        checks[0]()
+
+
+# -- replication
+
+
+def test_the_replica_follows_as_far_as_it_is_told(node: Deployment) -> None:
+    for value in (1, 2, 3):
+        node.store("a", value)
+    assert [node.replica.apply(2), node.replica.apply(2), node.replica.apply(2)] == [2, 1, 0]
+    assert node.replica.read("a") == node.primary.read("a")
+    node.delete("a")
+    assert node.replica.catch_up() == 1
+    assert node.replica.read("a").value is ABSENT
+    assert node.replica.read("a").as_of == 4
+
+
+def test_a_replica_starts_level_and_refuses_to_be_read_too_far_behind(node: Deployment) -> None:
+    node.store("a", 1)
+    replica = Replica(node.primary, node.clock, max_lag=2)
+    assert replica.read("a") == node.primary.read("a")
+    node.store("a", 2)
+    node.advance(2)
+    assert replica.read("a").value == 1
+    node.advance(1)
+    with pytest.raises(LagError, match="the replica is 3 s behind, and may be 2 s"):
+        replica.read("a")
+    replica.catch_up()
+    assert replica.read("a").value == 2
+
+
+def test_a_clock_does_not_go_back() -> None:
+    clock = ManualClock(3)
+    clock.advance(0.5)
+    assert clock() == 3.5
+    with pytest.raises(ValueError, match="does not go back"):
+        clock.advance(-1)

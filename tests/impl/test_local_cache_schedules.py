@@ -1,0 +1,78 @@
+"""No short schedule of the local cache breaks its bound, and schedules of the article's cache do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from caches import IN_TIME, SITUATIONS, ArticleCache, Deployment, Situation
+from mutants_local_cache import alarms
+
+from mapproof.impl.local_cache import LocalCache
+from mapproof.spec.evidence import Verdict
+from mapproof.stateful_tests.exhaustion import Explored
+from mapproof.stateful_tests.objects import exhaust
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_no_schedule_of_a_situation_goes_wrong(name: str) -> None:
+    scenario = SITUATIONS[name].scenario(name)
+    explored = exhaust(scenario, bound=1)
+    assert explored.verdict is Verdict.EXHAUSTED, explored.evidence()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a load meets a change of its key",
+        "a refresh meets a change of its key",
+        "an expired key meets two readers",
+        "a due read meets the worker that refreshes",
+        "a refresh fails",
+    ],
+)
+def test_nor_does_one_with_two_preemptions(name: str) -> None:
+    explored = exhaust(SITUATIONS[name].scenario(name), bound=2)
+    assert explored.verdict is Verdict.EXHAUSTED, explored.evidence()
+
+
+def test_generated_situations_raise_no_alarm() -> None:
+    assert alarms(1_000, seed=1) == []
+
+
+# -- what the article says
+
+LATE_LOAD = Situation(
+    "store a 1; replicate", ("load a", "store a 2; replicate; deliver; advance 1; load a"), bound=IN_TIME
+)
+
+
+def run(situation: Situation, cache: Any, **options: Any) -> Explored:
+    return exhaust(situation.scenario("the article's", cache=cache, **options), bound=1)
+
+
+@pytest.mark.parametrize("refreshes", [False, True])
+def test_a_load_that_was_late_overwrites_what_the_log_brought(refreshes: bool) -> None:
+    """Both replica and log were prompt; the value stays until it expires, 30 s later."""
+    explored = run(LATE_LOAD, ArticleCache, refreshes=refreshes)
+    assert explored.verdict is Verdict.FAILED
+    assert explored.counterexample is not None
+    assert "load('a') -> (1, True)" in explored.counterexample.account
+    assert run(LATE_LOAD, LocalCache).verdict is Verdict.EXHAUSTED
+
+
+class Sparing(Deployment):
+    """Three readers, of whom only one may reach a source."""
+
+    def check_invariants(self) -> None:
+        assert self.loads <= 1, f"{self.loads} loads"
+
+
+@pytest.mark.parametrize(
+    ("cache", "verdict"), [(ArticleCache, Verdict.FAILED), (LocalCache, Verdict.EXHAUSTED)]
+)
+def test_without_single_flight_each_of_many_misses_is_a_load(cache: Any, verdict: Verdict) -> None:
+    readers = Situation("store a 1; replicate", ("load a",) * 3).scenario("three readers miss a key")
+    scenario = replace(readers, make=lambda: Sparing(cache), observers=(), model=None)
+    assert exhaust(scenario, bound=1).verdict is verdict
