@@ -50,6 +50,7 @@ from mapproof.impl.plain_map_buckets import (
     too_many_overflow_buckets,
     tophash_of,
 )
+from mapproof.impl.plain_map_steps import StepInvariants
 from mapproof.impl.sync import Plain, PlainFlags, fatal
 from mapproof.spec.claims import Claims
 
@@ -215,6 +216,11 @@ class PlainMap(Generic[K, V]):
     def check_invariants(self) -> None:
         """Raise AssertionError, saying what is broken. Only for a map that no thread is using."""
         plain_map_invariants.check(self)
+
+    def step_invariants(self) -> Callable[[], None]:
+        """What to call between any two accesses of its one writer, or of many readers; raises AssertionError,
+        saying what is broken. It remembers what it saw, so make it where nobody is writing."""
+        return StepInvariants(self)
 
     # -- finding and changing one key
 
