@@ -42,6 +42,7 @@ from mapproof.spec.model import Model
 from mapproof.spec.operations import Op
 from mapproof.spec.values import identity
 from mapproof.stateful_tests.adapters import Adapter
+from mapproof.stateful_tests.conformance import _account
 from mapproof.stateful_tests.execution import (
     CANNOT_LOOK,
     MOST_CONFIGURATIONS,
@@ -62,13 +63,15 @@ from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.explorer.simulation import Abort
 from mapproof.stateful_tests.explorer.strategy import Schedule, Strategy
 from mapproof.stateful_tests.scenarios import Call, Scenario
-from mapproof.stateful_tests.shrink import simplest
-from mapproof.stateful_tests.trace import Counterexample, counterexample
+from mapproof.stateful_tests.trace import Counterexample
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """A call of `method`. A `key`, if there is one, is its first argument, and the operation's key in the history."""
+    """A call of `method`. A `key`, if there is one, is its first argument, and the operation's key in the history.
+
+    All runs are given the same `args`: neither they nor what the method answers may change afterwards.
+    """
 
     method: str
     args: tuple[Any, ...] = ()
@@ -83,7 +86,7 @@ EVERY_CHECK: Final = Checks(races=True, invariants=True)
 
 @dataclass(frozen=True, slots=True)
 class ObjectScenario:
-    """Client 0 runs `setup` on a new object, then clients 1, 2, ... run `threads` at once, then client 0 `observers`.
+    """Client 0 runs `setup` on a new object, clients 1, 2, ... run `threads` at once, then client 0 `observers`.
 
     Without a `model` the answers are not judged. `checks` says what is watched at every step. Exceptions of the
     types `raises` are answers: the operation may have taken effect or not, and its client goes on. `files` are the
@@ -161,7 +164,7 @@ class _Search:
             self.undecided += execution.undecided
             self.distinct.add(execution.schedule)
             if execution.failure is not None:
-                self.failing = counterexample(lab, lab.program, simplest(lab, lab.program, execution))
+                self.failing = _account(lab, lab.program, execution)
                 return
         self.ended = next(strategies, None) is None
 

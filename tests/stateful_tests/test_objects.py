@@ -15,14 +15,18 @@ from mapproof.impl.sync import Mutex, Plain, PlainDict
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.objects import Counter, Register
 from mapproof.stateful_tests import objects
+from mapproof.stateful_tests.conformance import NOT_REPEATED
 from mapproof.stateful_tests.execution import Checks
 from mapproof.stateful_tests.exhaustion import Explored
+from mapproof.stateful_tests.explorer.replay import Replay
+from mapproof.stateful_tests.explorer.strategy import Schedule
 from mapproof.stateful_tests.objects import (
     EVERY_CHECK,
     Invocation,
     ObjectScenario,
     Program,
     exhaust,
+    object_laboratory,
     sample,
 )
 
@@ -187,6 +191,16 @@ def test_an_object_that_depends_on_more_than_its_schedule_is_inconclusive() -> N
     assert "depends on more than its schedule" in explored.scope
 
 
+def test_a_failure_that_does_not_come_again_is_told_as_such() -> None:
+    made = count()
+
+    def at_first_wrong() -> Guarded | Unguarded:
+        return Unguarded() if next(made) < 3 else Guarded()
+
+    told = account(exhaust(adders(at_first_wrong, checks=Checks())))
+    assert told.startswith(NOT_REPEATED)
+
+
 # -- each kind of failure
 
 
@@ -260,9 +274,12 @@ def test_a_key_is_the_first_argument_and_that_of_the_operation() -> None:
 
 
 def test_an_exception_may_be_an_answer() -> None:
-    put = (Invocation("put", (3,), key="Ulysses"),)
+    put = (Invocation("put", (3,), key="Ulysses"),) * 2
     scenario = ObjectScenario("shelf", Shelf, (put, put), checks=Checks(), raises=(LookupError,))
     assert exhaust(scenario).verdict is Verdict.EXHAUSTED
+    with object_laboratory(scenario) as lab:
+        operations = lab.run(lab.program, Replay(Schedule())).history.operations
+    assert [operation.error for operation in operations] == [None, *["KeyError"] * 3]
 
 
 def test_who_makes_an_object_may_use_it() -> None:
