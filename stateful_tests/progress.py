@@ -1,0 +1,209 @@
+"""Obstruction freedom, checked by pausing everybody else: an operation that runs alone from there must end soon.
+
+The idea (Herlihy, Luchangco and Moir, ICDCS 2003): an operation is obstruction-free if it ends within a bounded number
+of its own steps once the others stand still, wherever they stand. So the bounded search goes through the states in
+which the operation is running, and from each of them one more run lets nobody but its client go on. Only states that
+another thread has just brought about need that: after a step of the client's own, it is the same run.
+
+    Progress("a load that hits", target, scenario, client=1, most=3, bound=2).run()
+
+Each call of the client must end within `most` steps (accesses of shared memory), must never wait, and unless
+`locks` is true must not touch a lock at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mapproof.spec.accesses import Access
+from mapproof.spec.evidence import Verdict
+from mapproof.stateful_tests.execution import (
+    CANNOT_LOOK,
+    FailureKind,
+    Target,
+    laboratory,
+)
+from mapproof.stateful_tests.exhaustion import Explored, every_schedule
+from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
+from mapproof.stateful_tests.explorer.simulation import Simulation
+from mapproof.stateful_tests.explorer.strategy import plainest
+from mapproof.stateful_tests.monitors import place_of_access, said
+from mapproof.stateful_tests.scenarios import Call, Scenario
+
+_ALONE: Final = -1
+"""The option of a choice that pauses all threads but one; no thread has this number."""
+
+_TAKES: Final = frozenset({Access.LOCK, Access.R_LOCK})
+_GIVES_BACK: Final = frozenset({Access.UNLOCK, Access.R_UNLOCK})
+_LOCK: Final = frozenset({Access.LOCK, Access.TRY_LOCK, Access.ACQUIRE})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What to show: from every state of the scenario that at most `bound` preemptions reach, each call of `client`
+    that is running ends alone, within `most` steps. `limit` bounds the number of runs."""
+
+    name: str
+    target: Target
+    scenario: Scenario
+    client: int
+    most: int
+    bound: int
+    locks: bool = False
+    limit: int = 100_000
+
+    def run(self) -> Explored:
+        """EXHAUSTED, FAILED with the state in which the client is stuck, SAMPLED when the limit came first, or
+        INCONCLUSIVE with the reason."""
+        started = time.perf_counter()
+        strategy = _Pausing(self.bound, self.client)
+        try:
+            with laboratory(self.target) as lab:
+                lab.also_watch(FailureKind.PROGRESS, lambda simulation: _Alone(self, simulation, strategy))
+                verdict, _, failing = every_schedule(lab, self.scenario, strategy, self.limit)
+        except CANNOT_LOOK as trouble:
+            return Explored(self.name, Verdict.INCONCLUSIVE, str(trouble), time.perf_counter() - started)
+        return Explored(
+            self.name, verdict, self._scope(verdict, strategy.states), time.perf_counter() - started, failing
+        )
+
+    def _scope(self, verdict: Verdict, states: int) -> str:
+        ends = f"alone within {self.most} steps{'' if self.locks else ' and without a lock'}"
+        match verdict:
+            case Verdict.FAILED:
+                which = f"not {ends} from state {states:,}"
+            case Verdict.SAMPLED:
+                which = f"{ends} from the first {states:,} states"
+            case _:
+                which = f"{ends} from every state, reached {states:,} times,"
+        return f"preemptions <= {self.bound}: {which} of one scenario"
+
+
+class _Pausing(PreemptionBound):
+    """Every schedule within the bound; and at each choice after a step of others, one in which they are paused."""
+
+    def __init__(self, bound: int, client: int) -> None:
+        super().__init__(bound)
+        self.states = 0
+        self._client = client
+
+    def begin(self) -> bool:
+        self.alone = False
+        self.others_moved = True
+        return super().begin()
+
+    def choose(self, current: int | None, enabled: Sequence[int]) -> int:
+        if self.alone:
+            return self._client if self._client in enabled else plainest(current, enabled)
+        chosen = super().choose(current, enabled)
+        if self._client in enabled:
+            self.others_moved = False
+        if chosen != _ALONE:
+            return chosen
+        self.alone = True
+        self.states += 1
+        return self._client
+
+    def _options(self, current: int | None, enabled: Sequence[int]) -> tuple[int, ...]:
+        options = super()._options(current, enabled)
+        return (_ALONE, *options) if self.others_moved and self._client in enabled else options
+
+
+class _Alone:
+    """Counts the steps that the client makes while nobody else makes one, and sees whether it must wait."""
+
+    def __init__(self, progress: Progress, simulation: Simulation, strategy: _Pausing) -> None:
+        self.looked = True
+        self._progress = progress
+        self._simulation = simulation
+        self._strategy = strategy
+        self._call: Call | None = None
+        self._steps = 0
+        self._held: defaultdict[int, list[str]] = defaultdict(list)
+        strategy.alone = False  # in a run that only repeats another, the strategy is not asked
+
+    def arrived(self) -> str | None:
+        me = None if self._call is None else self._simulation.standing(self._progress.client)
+        if me is None or me.waits is None:
+            return None
+        return self._stuck(f"waits to {me.waits.access} {me.waits.target}")
+
+    def step(self, client: int, doing: Any) -> str | None:
+        self._note_locks(client, doing)
+        if client != self._progress.client:
+            self._other_moves()
+            return None
+        if isinstance(doing, Call):
+            self._begin(doing)
+            return None
+        self._steps += 1
+        if self._steps > self._progress.most:
+            return self._stuck(f"has not ended after {self._progress.most} steps of its own")
+        if not self._progress.locks and _is_of_lock(doing):
+            return self._stuck(f"touches a lock ({said(doing)})")
+        return None
+
+    def effect(self, client: int, target: object, access: Access, happened: bool) -> None:
+        if happened and access is Access.TRY_LOCK:
+            access = Access.LOCK
+        self._note(client, target, access)
+
+    def _begin(self, call: Call) -> None:
+        if self._call is not None and self._strategy.alone:
+            self._simulation.stop()
+        self._call = call
+        self._steps = 0
+        self._strategy.others_moved = True
+
+    def _other_moves(self) -> None:
+        self._steps = 0
+        self._strategy.others_moved = True
+        if self._simulation.standing(self._progress.client) is None:
+            self._simulation.stop()  # what the others do from here on is of no interest
+
+    def _note_locks(self, client: int, doing: Any) -> None:
+        if isinstance(doing, tuple) and getattr(doing[0], "synchronizes", True):
+            self._note(client, *doing)
+
+    def _note(self, client: int, target: object, access: Any) -> None:
+        held = self._held[client]
+        if access in _TAKES:
+            held.append(_name(target))
+        elif access in _GIVES_BACK and _name(target) in held:
+            held.remove(_name(target))
+
+    def _stuck(self, how: str) -> str:
+        assert self._call is not None, "only a call can be stuck"
+        clients = (i for i, calls in enumerate(self._progress.scenario.threads, 1) if calls)
+        where = "".join(f"; client {client} {self._where(client)}" for client in clients)
+        call = self._render(self._call)
+        return f"client {self._progress.client}'s {call} {how}, while the others are paused{where}"
+
+    def _render(self, call: Call) -> str:
+        return self._progress.target.adapter.render(call.op, call.key, call.args, call.form)
+
+    def _where(self, client: int) -> str:
+        stands = self._simulation.standing(client)
+        if stands is None:
+            return "has ended"
+        if stands.doing is None:
+            return "has not begun"
+        if isinstance(stands.doing, Call):
+            return f"is about to call {self._render(stands.doing)}"
+        place = place_of_access(stands.doing, stands.frame)
+        held = f", holding {' and '.join(self._held[client])}" if self._held[client] else ""
+        return f"is at {place}{held}"
+
+
+def _is_of_lock(doing: Any) -> bool:
+    """Whether the access is one of a lock, or of a word that a lock is made of."""
+    target, access = doing
+    return access in _LOCK or not getattr(target, "synchronizes", True)
+
+
+def _name(target: object) -> str:
+    return getattr(target, "name", type(target).__name__)
