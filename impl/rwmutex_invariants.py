@@ -44,20 +44,14 @@ class RWMutexWatch:
 
 def _check(state: RWMutexState) -> None:
     count, most = state.reader_count, RWMutex.MAX_READERS
-    _require(-most <= count < most, f"R1: readerCount is {count}")
-    _require(count >= 0 or state.w, "R2: a writer has announced itself, but nobody holds w")
-    waits = state.reader_wait or state.writer_sem
-    _require(
-        count < 0 or not waits,
-        f"R3: no writer has announced itself, but readerWait is {state.reader_wait}, writerSem {state.writer_sem}",
-    )
-    readers = count % most
-    _require(
-        state.reader_sem <= readers, f"R4: readerSem admits {state.reader_sem} readers, {readers} are counted"
-    )
-    _require(state.writer_sem <= 1, f"R4: writerSem admits {state.writer_sem} writers")
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise AssertionError(sentence)
+    if not -most <= count < most:
+        raise AssertionError(f"R1: readerCount is {count}")
+    if count < 0 and not state.w:
+        raise AssertionError("R2: a writer has announced itself, but nobody holds w")
+    if count >= 0 and (state.reader_wait or state.writer_sem):
+        words = f"readerWait is {state.reader_wait}, writerSem {state.writer_sem}"
+        raise AssertionError(f"R3: no writer has announced itself, but {words}")
+    if state.reader_sem > (readers := count % most):
+        raise AssertionError(f"R4: readerSem admits {state.reader_sem} readers, {readers} are counted")
+    if state.writer_sem > 1:
+        raise AssertionError(f"R4: writerSem admits {state.writer_sem} writers")

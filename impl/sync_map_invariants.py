@@ -32,11 +32,6 @@ class _State:
     expunged: frozenset[Entry[Any]]
     deleted: frozenset[Entry[Any]]
 
-    def state_of(self, entry: Entry[Any]) -> str:
-        if entry in self.expunged:
-            return "expunged"
-        return "deleted" if entry in self.deleted else "live"
-
 
 def _state_of(map_: SyncMap[Any, Any], expunged: Expunged) -> _State:
     read, dirty_map = map_.read.peek(), map_.dirty.peek()
@@ -84,12 +79,13 @@ class StepInvariants:
         _check_any_time(state)
         if last is not None:
             _check_change(last, state)
-        if state.locked:
-            self._unexpunged |= frozenset() if last is None else last.expunged - state.expunged
-            _check_while_held(state, self._unexpunged)
-        else:
+        if not state.locked:
             self._unexpunged = frozenset()
             _check_while_free(state)
+        else:
+            self._unexpunged |= frozenset() if last is None else last.expunged - state.expunged
+            if state.read.amended:  # then dirty is complete, but for what is being unexpunged
+                _check_dirty_has_all(state, self._unexpunged)
         self._published.setdefault(state.read.m, state.m)
         self._last = state
 
@@ -104,13 +100,16 @@ def _check_any_time(state: _State) -> None:
         "I5: dirty is the published read.m, whose keys must not change",
     )
     for key, entry in state.m.items():
-        if entry in state.expunged:
-            _require(has_dirty, f"I3: the entry of {key!r} is expunged, but there is no dirty")
-            _require(key not in state.dirty, f"I3: the entry of {key!r} is expunged, but dirty has the key")
-        else:
-            _require(state.dirty.get(key, entry) is entry, _not_shared(state, key, entry))
+        if entry not in state.expunged:
+            if state.dirty.get(key, entry) is not entry:
+                raise _not_shared(state, key, entry)
+        elif not has_dirty:
+            raise AssertionError(f"I3: the entry of {key!r} is expunged, but there is no dirty")
+        elif key in state.dirty:
+            raise AssertionError(f"I3: the entry of {key!r} is expunged, but dirty has the key")
     for key, entry in state.dirty.items():
-        _require(entry not in state.expunged, f"I6: the entry of {key!r} is expunged, but in dirty")
+        if entry in state.expunged:
+            raise AssertionError(f"I6: the entry of {key!r} is expunged, but in dirty")
 
 
 def _check_while_free(state: _State) -> None:
@@ -124,21 +123,16 @@ def _check_while_free(state: _State) -> None:
     )
 
 
-def _check_while_held(state: _State, unexpunged: AbstractSet[Entry[Any]]) -> None:
-    """Dirty is complete once read says that it is amended, but for an entry that is being unexpunged."""
-    if state.read.amended:
-        _check_dirty_has_all(state, unexpunged)
-
-
 def _check_dirty_has_all(state: _State, excused: AbstractSet[Entry[Any]]) -> None:
     for key, entry in state.m.items():
-        there = state.dirty.get(key) is entry or entry in state.expunged or entry in excused
-        _require(there, _not_shared(state, key, entry))
+        if state.dirty.get(key) is not entry and entry not in state.expunged and entry not in excused:
+            raise _not_shared(state, key, entry)
 
 
-def _not_shared(state: _State, key: Any, entry: Entry[Any]) -> str:
-    invariant = "I4" if entry in state.deleted else "I2"
-    return f"{invariant}: the entry of {key!r} is {state.state_of(entry)} in read, but dirty does not hold it"
+def _not_shared(state: _State, key: Any, entry: Entry[Any]) -> AssertionError:
+    """For an entry that is not expunged."""
+    invariant, said = ("I4", "deleted") if entry in state.deleted else ("I2", "live")
+    return AssertionError(f"{invariant}: the entry of {key!r} is {said} in read, but dirty does not hold it")
 
 
 def _check_change(last: _State, state: _State) -> None:
@@ -147,10 +141,12 @@ def _check_change(last: _State, state: _State) -> None:
     _check_expunging(last, state)
     if not state.read.amended and state.dirty_map is not state.read.m:
         for key in state.dirty.keys() - last.dirty.keys():
-            _require(key in state.m, f"I1: dirty got the new key {key!r}, but read is not amended")
+            if key not in state.m:
+                raise AssertionError(f"I1: dirty got the new key {key!r}, but read is not amended")
     if state.read.m is not last.read.m and state.m:
         for key, entry in (last.dirty if last.read.amended else last.m).items():
-            _require(state.m.get(key) is entry, f"I1: the new read lacks the entry of {key!r}")
+            if state.m.get(key) is not entry:
+                raise AssertionError(f"I1: the new read lacks the entry of {key!r}")
     _require(state.misses in (0, last.misses, last.misses + 1), "I7: more than one miss was counted at once")
 
 

@@ -23,6 +23,7 @@ from mapproof.impl.sync import (
     Plain,
     PlainDict,
     RWMutex,
+    RWMutexState,
     Semaphore,
 )
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
@@ -395,26 +396,34 @@ def test_a_call_within_a_call_of_the_same_once_waits_for_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reader_count", "reader_wait", "writer_sem", "reader_sem", "sentence"),
+    ("words", "sentence"),
     [
-        (RWMutex.MAX_READERS, 0, 0, 0, "R1: readerCount is 1073741824"),
-        (-RWMutex.MAX_READERS - 1, 0, 0, 0, "R1: readerCount is -1073741825"),
-        (-1, 0, 0, 0, "R2: a writer has announced itself, but nobody holds w"),
-        (1, 1, 0, 0, "R3: no writer has announced itself, but readerWait is 1, writerSem 0"),
-        (1, 0, 1, 0, "R3: no writer has announced itself, but readerWait is 0, writerSem 1"),
-        (1, 0, 0, 2, "R4: readerSem admits 2 readers, 1 are counted"),
+        (RWMutexState(True, RWMutex.MAX_READERS, 0, 0, 0), "R1: readerCount is 1073741824"),
+        (RWMutexState(True, -RWMutex.MAX_READERS - 1, 0, 0, 0), "R1: readerCount is -1073741825"),
+        (RWMutexState(False, -1, 0, 0, 0), "R2: a writer has announced itself, but nobody holds w"),
+        (
+            RWMutexState(True, 1, 1, 0, 0),
+            "R3: no writer has announced itself, but readerWait is 1, writerSem 0",
+        ),
+        (
+            RWMutexState(True, 1, 0, 1, 0),
+            "R3: no writer has announced itself, but readerWait is 0, writerSem 1",
+        ),
+        (RWMutexState(False, 1, 0, 0, 2), "R4: readerSem admits 2 readers, 1 are counted"),
+        (RWMutexState(True, -RWMutex.MAX_READERS, 0, 2, 0), "R4: writerSem admits 2 writers"),
     ],
 )
-def test_words_that_cannot_be_are_named(
-    reader_count: int, reader_wait: int, writer_sem: int, reader_sem: int, sentence: str
-) -> None:
+def test_words_that_cannot_be_are_named(words: RWMutexState, sentence: str) -> None:
     rwmutex = RWMutex()
     watch = RWMutexWatch(rwmutex)
     watch.look()
-    rwmutex._reader_count.store(reader_count)
-    rwmutex._reader_wait.store(reader_wait)
-    rwmutex._writer_sem._count = writer_sem
-    rwmutex._reader_sem._count = reader_sem
+    if words.w:
+        rwmutex._w.lock()
+    rwmutex._reader_count.store(words.reader_count)
+    rwmutex._reader_wait.store(words.reader_wait)
+    rwmutex._writer_sem._count = words.writer_sem
+    rwmutex._reader_sem._count = words.reader_sem
+    assert rwmutex.peek() == words
     with pytest.raises(AssertionError, match=f"^{sentence}$"):
         watch.look()
 
