@@ -89,11 +89,11 @@ class EveryStep:
         """I4, and I2 and I3 of the copies."""
         old = split.old
         _require(self._map.waiting.peek()[:1] == (old,), f"I4: {old.mu.name} is migrating out of turn")
+        if not old.mu.locked():
+            _check_copies(split, self._map.cursor.peek())
         for shard in split.new:
             self._check_keys(shard, split.routing)
             self._check_unlocked(shard, old)
-        if not old.mu.locked():
-            _check_copies(split, self._map.cursor.peek())
 
 
 def _check_slots(route: Route[Any, Any]) -> None:

@@ -106,9 +106,10 @@ TRIE_MAP: Placed = {
 
 SHARDED_MAP: Placed = {
     "a store meets a split": (splitting_map, "store a 1", ("len; len", "store a 2")),
+    "loads meet a split": (splitting_map, "store a 1", ("len; len", "load a; load b")),
     "a delete meets a split": (splitting_map, "store a 1", ("len; len", "delete a")),
     "a delete between copy and switch": (splitting_map, "store a 1; len", ("len", "delete a; load a")),
-    "a key comes and goes": (splitting_map, "store b 1; len", ("len", "store a 1; delete a")),
+    "a key comes and goes": (splitting_map, "store b 1; len", ("len", "store a 2; delete a")),
     "a compare_and_swap between copy and switch": (
         splitting_map,
         "store a 1; len",
@@ -129,7 +130,7 @@ SHARDED_MAP: Placed = {
         "store a 1; store b 2; len",
         ("len; load a", "clear"),
     ),
-    "a clear meets a split and a store": (splitting_map, "store a 1", ("len; len", "clear; store b 2")),
+    "a clear meets a whole split": (splitting_map, "store a 1", ("len; len", "clear")),
     "a write waits while its shard splits": (
         splitting_map,
         "store c 1; len",

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
-from splits import Map, by_low_bits, by_top_bits, divergence, driven, every_key_the_same, sabotaged
+from splits import Map, divergence, driven, sabotaged
 
 from mapproof.impl.hashing import Routing, fnv1a_64, mixed_hash
 from mapproof.impl.sharded_map import RehashError, ShardedMap
 from mapproof.impl.shards import Migrating
+from mapproof.impl.small_maps import by_low_bits, by_top_bits, every_key_the_same
 from mapproof.impl.sync import watched_by
 from mapproof.spec.accesses import Access
 from mapproof.spec.linearizability import Linearizable, check
@@ -54,7 +55,7 @@ def test_any_operations_answer_as_the_model_while_shards_split(
 
     adapter = driven(make())
     forms = {op: tuple(map(checked_after, forms)) for op, forms in adapter.forms.items()}
-    search = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    search = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(machine_for(make, replace(adapter, forms=forms)), settings=search)
 
 
