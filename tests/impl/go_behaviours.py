@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import random
-import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from typing import Any, Final
 
 from mapproof.impl.rwmutex_map import RWMutexMap
 from mapproof.impl.sharded_map import ShardedMap
-from mapproof.impl.sync import Atomic
 from mapproof.impl.sync_map import SyncMap
 from mapproof.impl.trie_map import TrieMap, seeded_hash
 
@@ -69,98 +67,6 @@ def holds(map_: Any, expected: dict[Any, Any]) -> None:
     for key in KEYS:
         assert map_.load(key) == (expected.get(key), key in expected)
     map_.check_invariants()
-
-
-# -- one implementation beside another
-
-
-class DeepCopyMap:
-    """Go's other reference: a dictionary that is copied for each change, and published by one store."""
-
-    def __init__(self) -> None:
-        self.clean: Atomic[dict[Any, Any]] = Atomic({}, "clean")
-        self.mu = threading.Lock()
-
-    def load(self, key: Any) -> tuple[Any, bool]:
-        clean = self.clean.load()
-        return clean.get(key), key in clean
-
-    def _changed(self, key: Any, change: Callable[[dict[Any, Any]], object]) -> tuple[Any, bool]:
-        """What the key held before the change of the copy."""
-        with self.mu:
-            found, dirty = self.load(key), dict(self.clean.load())
-            change(dirty)
-            self.clean.store(dirty)
-            return found
-
-    def store(self, key: Any, value: Any) -> None:
-        self.swap(key, value)
-
-    def swap(self, key: Any, value: Any) -> tuple[Any, bool]:
-        return self._changed(key, lambda dirty: dirty.update({key: value}))
-
-    def load_or_store(self, key: Any, value: Any) -> tuple[Any, bool]:
-        actual, loaded = self._changed(key, lambda dirty: dirty.setdefault(key, value))
-        return (actual, True) if loaded else (value, False)
-
-    def load_and_delete(self, key: Any) -> tuple[Any, bool]:
-        return self._changed(key, lambda dirty: dirty.pop(key, None))
-
-    def delete(self, key: Any) -> None:
-        self.load_and_delete(key)
-
-    def compare_and_swap(self, key: Any, old: Any, new: Any) -> bool:
-        def change(dirty: dict[Any, Any]) -> None:
-            if key in dirty and dirty[key] == old:
-                dirty[key] = new
-
-        return self._changed(key, change) == (old, True)
-
-    def compare_and_delete(self, key: Any, old: Any) -> bool:
-        def change(dirty: dict[Any, Any]) -> None:
-            if key in dirty and dirty[key] == old:
-                del dirty[key]
-
-        return self._changed(key, change) == (old, True)
-
-    def clear(self) -> None:
-        self.clean.store({})
-
-    def range(self) -> list[tuple[Any, Any]]:
-        return list(self.clean.load().items())
-
-    def check_invariants(self) -> None:
-        assert not self.mu.locked()
-
-
-VALUES_OF: Final = {
-    "load": 0,
-    "store": 1,
-    "load_or_store": 1,
-    "load_and_delete": 0,
-    "delete": 0,
-    "swap": 1,
-    "compare_and_swap": 2,
-    "compare_and_delete": 1,
-}
-
-
-def results(map_: Any, seed: int) -> tuple[list[Any], list[tuple[Any, Any]]]:
-    """Every answer of a random sequence on short strings, and the pairs that are left."""
-    random_, answers = random.Random(seed), list[Any]()
-    words = ["".join(random_.choices("abc", k=random_.randint(0, 3))) for _ in range(6)]
-    for _ in range(40):
-        if random_.random() < 0.03:
-            map_.clear()
-        name = random_.choice(list(VALUES_OF))
-        answers.append(getattr(map_, name)(random_.choice(words), *random_.choices(words, k=VALUES_OF[name])))
-    return answers, sorted(map_.range())
-
-
-def matches(make: Make, reference: Make) -> None:
-    """TestMapMatchesRWMutex, TestMapMatchesDeepCopy, TestMapMatchesHashTrieMap."""
-    for seed in range(200):
-        assert results(make(), seed) == results(reference(), seed), seed
 
 
 # -- the groups of the trie's tests
@@ -395,6 +301,27 @@ def range_nested(make: Make, run: Run) -> None:
 
     map_.range(outer)
     assert map_.range() == []
+
+
+def compute_sums(make: Make, run: Run) -> None:
+    """ParallelComputes of xsync: no increment is lost."""
+    map_ = make()
+
+    def work() -> None:
+        for number in range(100):
+            key = number % 5
+            while True:
+                value, present = map_.load(key)
+                if (
+                    map_.compare_and_swap(key, value, value + 1)
+                    if present
+                    else not map_.load_or_store(key, 1)[1]
+                ):
+                    break
+
+    run(*[work] * THREADS)
+    assert sorted(map_.range()) == [(key, 20 * THREADS) for key in range(5)]
+    map_.check_invariants()
 
 
 def missing_key(make: Make, run: Run) -> None:
