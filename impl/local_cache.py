@@ -4,7 +4,7 @@ The idea: everything that the cache learns says of which position of the primary
 that it need not matter which news comes first. One rule decides: of two entries of a key, the one of the later
 position stays. So a load that was answered before a change, and arrives after it, loses. What the cache has
 forgotten still counts, by one number: `floor` is the latest position of any entry that was dropped, and a load
-that is older goes to the primary, which is older than nothing.
+that is older is made again, of the primary.
 
     hit       an entry younger than `ttl` is answered
     due       one older than `refresh_after` too, and whoever finds it so first lets it be loaded again
@@ -17,8 +17,9 @@ is cached as such, for `negative_ttl` seconds; the change that makes the key rep
 
 Nothing runs in the background. `spawn` says who loads what is due: by default the reader that found it, which then
 answers what it loaded while the other readers get the old value at once; with the `submit` of an executor
-everybody does (Caffeine's `refreshAfterWrite`). A load that `spawn` loses is made by the first reader that misses
-the key; a refresh that fails is tried again by the next reader, and until `ttl` nobody misses anything.
+everybody does (Caffeine's `refreshAfterWrite`). If `spawn` raises, the reader loads after all; what it takes and never
+runs is made by the first reader that misses the key. A refresh that fails is tried again by the next reader, and
+until `ttl` nobody is told.
 
 Bound on staleness. With L the replica's `max_lag`: `load` answers a value that was current at some moment of the
 call or less than `ttl + L` before it. For an entry's age counts from before its load began, so that what the load
@@ -109,7 +110,7 @@ class Due(NamedTuple, Generic[K]):
 
 
 def at_once(task: Callable[[], None]) -> None:
-    """A `spawn` that lets the caller do it."""
+    """A `spawn` that lets who finds an entry due load it."""
     task()
 
 
@@ -242,7 +243,10 @@ class LocalCache(Follower[K, V]):
 
     def _refreshed(self, due: Entry, flight: Flight[K]) -> Entry:
         """What is to be answered when `spawn` has returned: what it loaded if it did so at once, else the old."""
-        self.spawn(partial(self._join, flight))
+        try:
+            self.spawn(partial(self._join, flight))
+        except Exception:  # noqa: BLE001 - an executor that is full or shut down, whatever it raises
+            self._join(flight)
         with self.mu:
             outcome = flight.outcome.read()
         return outcome.entry if isinstance(outcome, Landed) else due

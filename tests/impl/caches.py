@@ -133,7 +133,7 @@ class ArticleCache(Follower[Any, Any]):
     """The article's cache as it is drawn: look for the key; if it is missing, read the replica and put that.
 
     The log removes what was changed, or with `refreshes` puts what it was changed to. No versions, no single
-    flight, no entry for an absent key.
+    flight, no entry for an absent key. As it is printed it does not even put what it read: `puts` is for the drawing.
     """
 
     def __init__(
@@ -145,6 +145,7 @@ class ArticleCache(Follower[Any, Any]):
         clock: Callable[[], float],
         ttl: float = 30,
         refreshes: bool = False,
+        puts: bool = True,
         spawn: object = None,
     ) -> None:
         super().__init__("cache", after)
@@ -152,6 +153,7 @@ class ArticleCache(Follower[Any, Any]):
         self.clock = clock
         self.ttl = ttl
         self.refreshes = refreshes
+        self.puts = puts
         self.entries: PlainDict[Any, tuple[Any, float]] = PlainDict("cache.entries")
 
     def load(self, key: Any) -> tuple[Any, bool]:
@@ -162,7 +164,8 @@ class ArticleCache(Follower[Any, Any]):
             value = self.replica.read(key).value
             if value is ABSENT:
                 return None, False
-            self._put(key, value)
+            if self.puts:
+                self._put(key, value)
         return value, True
 
     def _put(self, key: Any, value: Any) -> None:
@@ -302,6 +305,9 @@ SITUATIONS = {
         "store a 1; replicate; fail",
         ("load a", "load a; recover; load a"),
         raises=(Broken,),
+    ),
+    "a load fails and is tried again": Situation(
+        "store a 1; replicate; fail", ("load a; recover; load a",), raises=(Broken,)
     ),
     "a refresh fails": Situation(
         "store a 1; replicate; load a; advance 11; load a; fail",

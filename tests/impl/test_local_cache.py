@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
+import runpy
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,21 +141,17 @@ def test_a_load_that_spawn_loses_is_made_by_who_misses_the_key() -> None:
     node.check_invariants()
 
 
-def test_what_spawn_raises_is_told() -> None:
+def test_what_spawn_refuses_the_reader_loads(node: Deployment) -> None:
     def refuse(task: Callable[[], None]) -> None:
-        raise RuntimeError("no worker")
+        raise RuntimeError("cannot schedule new futures after shutdown")
 
-    clock = ManualClock()
-    primary: Primary[str, int] = Primary(clock)
-    primary.store("a", 1)
-    cache = LocalCache(primary, primary, primary.snapshot()[1], clock=clock, spawn=refuse)
-    cache.load("a")
-    clock.advance(10)
-    with pytest.raises(RuntimeError, match="no worker"):
-        cache.load("a")
-    assert cache.load("a") == (1, True)
-    clock.advance(20)
-    assert cache.load("a") == (1, True)
+    node.cache.spawn = refuse
+    fill(node, a=1)
+    node.load("a")
+    fill(node, a=2)
+    node.advance(10)
+    assert node.load("a") == (2, True)
+    node.check_invariants()
 
 
 def test_none_is_a_value(node: Deployment) -> None:
@@ -339,9 +338,10 @@ TestSequence.settings = settings(max_examples=80, stateful_step_count=40, deadli
 # -- what the article says
 
 
-def penetration(cache: type, keys: list[str]) -> int:
-    """How many of the lookups, one each second, reach a source."""
-    node = Deployment(cache, inline=True)
+def penetration(cache: type, keys: list[str], **options: Any) -> int:
+    """How many of the lookups, one each second, reach a source that has only the key "present"."""
+    node = Deployment(cache, inline=True, **options)
+    fill(node, present=1)
     for key in keys:
         node.load(key)
         node.advance(1)
@@ -356,6 +356,13 @@ def test_expiry_and_refresh_do_not_keep_lookups_of_an_absent_key_from_the_databa
 
 def test_no_entry_keeps_lookups_of_ever_other_absent_keys_from_the_database() -> None:
     assert penetration(LocalCache, [f"absent {number}" for number in range(60)]) == 60
+
+
+def test_the_lines_that_are_printed_cache_nothing() -> None:
+    same = ["present"] * 60
+    assert penetration(ArticleCache, same, puts=False) == 60
+    assert penetration(ArticleCache, same) == 2
+    assert penetration(LocalCache, same) == 6
 
 
 def test_a_replica_that_is_behind_puts_back_what_the_log_removed() -> None:
@@ -509,6 +516,18 @@ def test_the_invariants_of_the_log_see_what_is_broken(node: Deployment) -> None:
     node.primary.last.write(node.primary.last.peek().__class__(2, "a", 2, 0))
     with pytest.raises(AssertionError, match="change 2 was applied, but it does not follow"):
         checks[0]()
+
+
+# -- the manual
+
+
+def test_the_page_prints_what_its_program_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "local-cache.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    printed = re.findall(r"```text\n(.*?)```", page, re.DOTALL)[0]
+    (tmp_path / "orders.py").write_text(program)
+    runpy.run_path(str(tmp_path / "orders.py"))
+    assert capsys.readouterr().out == printed
 
 
 # -- replication

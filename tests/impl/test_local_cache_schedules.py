@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,8 @@ def test_generated_situations_raise_no_alarm() -> None:
 
 # -- what the article says
 
+PAGE = (Path(__file__).parents[2] / "docs" / "local-cache.md").read_text()
+
 LATE_LOAD = Situation(
     "store a 1; replicate", ("load a", "store a 2; replicate; deliver; advance 1; load a"), bound=IN_TIME
 )
@@ -59,6 +62,8 @@ def test_a_load_that_was_late_overwrites_what_the_log_brought(refreshes: bool) -
     assert explored.verdict is Verdict.FAILED
     assert explored.counterexample is not None
     assert "load('a') -> (1, True)" in explored.counterexample.account
+    if not refreshes:
+        assert PAGE.split("```text\n")[2].partition("```")[0] in explored.counterexample.account
     assert run(LATE_LOAD, LocalCache).verdict is Verdict.EXHAUSTED
 
 
