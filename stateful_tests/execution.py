@@ -58,6 +58,7 @@ class FailureKind(StrEnum):
     ENDLESS = "never ends"
     RACE = "data race"
     INVARIANT = "broken invariant"
+    PROGRESS = "no progress"
     VIOLATION = "not linearizable"
 
 
@@ -133,6 +134,9 @@ class _Recording:
 
 Monitors = Sequence[tuple[FailureKind, Monitor]]
 
+MakeMonitor = Callable[[Simulation, Any], Monitor]
+"""Makes a monitor of the run that the simulation is about to make on an object."""
+
 
 class _Watch:
     """Shows each step of one run to its monitors, and to who watches from outside; the first complaint ends it."""
@@ -181,6 +185,7 @@ class Laboratory:
         self.announce: Announce | None = None
         self._simulation = Simulation(instrument)
         self._watcher: Watcher | None = None
+        self._also: list[tuple[FailureKind, MakeMonitor]] = []
         self.watched_for: set[FailureKind] = set()
         self._judged: dict[Any, Failure | Unknown | None] = {}
         self._judged_scenario: Scenario | None = None
@@ -193,6 +198,10 @@ class Laboratory:
         """Be told every step and every call of the following runs."""
         self._watcher = self._simulation.watcher = watcher
         self.announce = announce
+
+    def also_watch(self, kind: FailureKind, make: MakeMonitor) -> None:
+        """Have each of the following runs watched by a new monitor; its complaints are failures of this kind."""
+        self._also.append((kind, make))
 
     def run(self, scenario: Scenario, strategy: Strategy) -> Execution:
         """One run. Raises one of CANNOT_LOOK when nothing can be said."""
@@ -250,7 +259,7 @@ class Laboratory:
 
     def _monitors(self, target: Any, clients: Iterable[int]) -> Monitors:
         """Made before client 0 begins: what they remember of the object starts with the new one."""
-        monitors: list[tuple[FailureKind, Monitor]] = []
+        monitors = [(kind, make(self._simulation, target)) for kind, make in self._also]
         if self.checks.races:
             monitors.append((FailureKind.RACE, Races(clients)))
         if self.checks.invariants and has_step_invariants(target):

@@ -63,7 +63,7 @@ class Progress:
         strategy = _Pausing(self.bound, self.client)
         try:
             with laboratory(self.target) as lab:
-                lab.also_watch(FailureKind.PROGRESS, lambda simulation: _Alone(self, simulation, strategy))
+                lab.also_watch(FailureKind.PROGRESS, lambda simulation, _: _Alone(self, simulation, strategy))
                 verdict, _, failing = every_schedule(lab, self.scenario, strategy, self.limit)
         except CANNOT_LOOK as trouble:
             return Explored(self.name, Verdict.INCONCLUSIVE, str(trouble), time.perf_counter() - started)
@@ -133,10 +133,22 @@ class _Alone:
         return self._stuck(f"waits to {me.waits.access} {me.waits.target}")
 
     def step(self, client: int, doing: Any) -> str | None:
-        self._note_locks(client, doing)
-        if client != self._progress.client:
-            self._other_moves()
-            return None
+        wrong = None
+        if client == self._progress.client:
+            wrong = self._own_step(doing)
+        else:
+            self._others_step()
+        if isinstance(doing, tuple) and getattr(doing[0], "synchronizes", True):
+            self._note(client, *doing)
+        return wrong
+
+    def effect(self, client: int, target: object, access: Access, happened: bool) -> None:
+        if access is not Access.TRY_LOCK:
+            self._note(client, target, access)
+        elif happened:
+            self._note(client, target, Access.LOCK)
+
+    def _own_step(self, doing: Any) -> str | None:
         if isinstance(doing, Call):
             self._begin(doing)
             return None
@@ -147,11 +159,6 @@ class _Alone:
             return self._stuck(f"touches a lock ({said(doing)})")
         return None
 
-    def effect(self, client: int, target: object, access: Access, happened: bool) -> None:
-        if happened and access is Access.TRY_LOCK:
-            access = Access.LOCK
-        self._note(client, target, access)
-
     def _begin(self, call: Call) -> None:
         if self._call is not None and self._strategy.alone:
             self._simulation.stop()
@@ -159,15 +166,11 @@ class _Alone:
         self._steps = 0
         self._strategy.others_moved = True
 
-    def _other_moves(self) -> None:
+    def _others_step(self) -> None:
         self._steps = 0
         self._strategy.others_moved = True
         if self._simulation.standing(self._progress.client) is None:
             self._simulation.stop()  # what the others do from here on is of no interest
-
-    def _note_locks(self, client: int, doing: Any) -> None:
-        if isinstance(doing, tuple) and getattr(doing[0], "synchronizes", True):
-            self._note(client, *doing)
 
     def _note(self, client: int, target: object, access: Any) -> None:
         held = self._held[client]
