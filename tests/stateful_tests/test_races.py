@@ -2,55 +2,504 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, pairwise
+from types import ModuleType
+from typing import Any
 
+import pytest
+
+from mapproof.impl.plain_map import PlainMap
+from mapproof.impl.rwmutex_map import RWMutexMap
 from mapproof.impl.sync import (
+    Atomic,
+    AtomicInt,
     Mutex,
+    Once,
     Plain,
+    PlainDict,
+    PlainFlags,
+    RWMutex,
+    Semaphore,
     watched_by,
 )
+from mapproof.impl.sync_map import SyncMap
+from mapproof.impl.trie_map import TrieMap
+from mapproof.spec.accesses import Access
+from mapproof.spec.evidence import Verdict
 from mapproof.spec.happens_before import Race
+from mapproof.stateful_tests import catalogue, races
+from mapproof.stateful_tests.execution import Checks, FailureKind
+from mapproof.stateful_tests.exhaustion import Exhaustion
+from mapproof.stateful_tests.explorer.cooperative_threading import Lock
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.simulation import Simulation
+from mapproof.stateful_tests.explorer.strategy import Strategy
 from mapproof.stateful_tests.races import RaceDetector
 
-Task = Callable[[], None]
+Task = Callable[[], object]
+Program = Callable[[], Sequence[Task]]
+"""Makes fresh state and answers the tasks that race on it; they are numbered from 1."""
 
 
-def races(tasks: Callable[[], Sequence[Task]], bound: int = 99) -> list[Race]:
-    """All that is found in some schedule within the bound; tasks are numbered from 1."""
-    simulation, strategy = Simulation(), PreemptionBound(bound)
-    found: list[Race] = []
+def found(program: Program, detectors: Any = races) -> list[list[Race]]:
+    """The races of every schedule with at most two preemptions, by the detector of this module."""
+    strategy = PreemptionBound(2)
+    return [run(program, strategy, detectors.RaceDetector()) for _ in runs(strategy)]
+
+
+def runs(strategy: Strategy) -> Iterator[None]:
+    while strategy.begin():
+        yield
+
+
+def run(program: Program, strategy: Strategy, detector: Any) -> list[Race]:
+    simulation = Simulation()
+    simulation.watcher, simulation.listener = detector.step, detector.effect
     with watched_by(simulation):
-        while strategy.begin():
-            detector = RaceDetector()
-            simulation.watcher, simulation.listener = detector.step, detector.effect
-            fresh = dict(enumerate(tasks(), 1))
-            for thread in fresh:
-                detector.start(0, thread)
-            simulation.run(fresh, strategy)
-            found += detector.races
-    return found
+        tasks = dict(enumerate(program(), 1))
+        for thread in tasks:
+            detector.start(0, thread)
+        simulation.run(tasks, strategy)  # type: ignore[arg-type]
+    return list(detector.races)
 
 
-def test_an_unguarded_counter_races() -> None:
-    def tasks() -> Sequence[Task]:
-        total = Plain(0, "total")
-        return [lambda: total.write(total.read() + 1)] * 2
+def counter_with(guard: Any) -> Sequence[Task]:
+    total = Plain(0, "total")
 
-    told = {str(race) for race in races(tasks)}
-    assert len(told) == 6
-    assert any("client 1 reads total at test_races.py" in text for text in told)
+    def add() -> None:
+        with guard():
+            total.write(total.read() + 1)
+
+    return [add, add]
 
 
-def test_a_guarded_counter_does_not() -> None:
-    def tasks() -> Sequence[Task]:
-        mu, total = Mutex("mu"), Plain(0, "total")
+# -- programs, and whether they race
 
-        def add() -> None:
-            with mu:
-                total.write(total.read() + 1)
 
-        return [add] * 2
+def unguarded() -> Sequence[Task]:
+    total = Plain(0, "total")
+    return [lambda: total.write(total.read() + 1)] * 2
 
-    assert races(tasks) == []
+
+def by_a_mutex() -> Sequence[Task]:
+    mu = Mutex("mu")
+    return counter_with(lambda: mu)
+
+
+def by_a_lock_of_threading() -> Sequence[Task]:
+    lock = Lock()
+    return counter_with(lambda: lock)
+
+
+def by_a_writer() -> Sequence[Task]:
+    return counter_with(RWMutex("mu").writing)
+
+
+def by_a_reader() -> Sequence[Task]:
+    return counter_with(RWMutex("mu").reading)
+
+
+def by_a_mutex_each() -> Sequence[Task]:
+    return counter_with(lambda: Mutex("mu"))
+
+
+def reader_and_writer() -> Sequence[Task]:
+    mu, total = RWMutex("mu"), Plain(0, "total")
+
+    def write() -> None:
+        with mu.writing():
+            total.write(1)
+
+    def read() -> int:
+        with mu.reading():
+            return total.read()
+
+    return [write, read, read]
+
+
+def try_lock() -> Sequence[Task]:
+    mu, total = Mutex("mu"), Plain(0, "total")
+
+    def add() -> None:
+        if mu.try_lock():
+            total.write(total.read() + 1)
+            mu.unlock()
+
+    return [add, add]
+
+
+def failed_try_lock() -> Sequence[Task]:
+    """Whether the try fails in the first critical section or in the second, it orders nothing."""
+    mu, value, other = Mutex("mu"), Plain(0, "value"), Plain(0, "other")
+
+    def twice() -> None:
+        with mu:
+            value.write(1)
+        with mu:
+            pass
+        other.write(1)
+
+    def use() -> None:
+        if mu.try_lock():
+            mu.unlock()
+            other.write(2)
+        else:
+            value.read()
+
+    return [twice, use]
+
+
+def try_rlock() -> Sequence[Task]:
+    mu, total = RWMutex("mu"), Plain(0, "total")
+
+    def write() -> None:
+        if mu.try_lock():
+            total.write(1)
+            mu.unlock()
+
+    def read() -> None:
+        if mu.try_rlock():
+            total.read()
+            mu.runlock()
+
+    return [write, read]
+
+
+def published_by_a_compare_and_swap() -> Sequence[Task]:
+    word, value = AtomicInt(0, "word"), Plain(0, "value")
+
+    def publish() -> None:
+        value.write(1)
+        word.compare_and_swap(0, 1)
+
+    def use() -> None:
+        if word.load():
+            value.read()
+
+    return [publish, use]
+
+
+def published_by_a_failed_one() -> Sequence[Task]:
+    """The word was set before the value was written, so that the compare-and-swap changes nothing."""
+    word, value = AtomicInt(0, "word"), Plain(0, "value")
+
+    def publish() -> None:
+        word.store(1)
+        value.write(1)
+        word.compare_and_swap(0, 1)
+
+    return [publish, lambda: (word.load(), value.read())]
+
+
+def published_by_a_semaphore() -> Sequence[Task]:
+    semaphore, value = Semaphore(0, "semaphore"), Plain(0, "value")
+
+    def publish() -> None:
+        value.write(1)
+        semaphore.release()
+
+    def use() -> None:
+        semaphore.acquire()
+        value.read()
+
+    return [publish, use]
+
+
+def published_by_a_once() -> Sequence[Task]:
+    once, value = Once(), Plain(0, "value")
+
+    def use() -> None:
+        once.do(lambda: value.write(1))
+        value.read()
+
+    return [use, use]
+
+
+def ors_and_reads() -> Sequence[Task]:
+    flags = PlainFlags(0, "flags")
+    return [lambda: (flags.atomic_or(1), flags.read()), lambda: flags.atomic_or(2)]
+
+
+def or_and_write() -> Sequence[Task]:
+    flags = PlainFlags(0, "flags")
+    return [lambda: flags.atomic_or(1), lambda: flags.write(2)]
+
+
+def other_keys_of_a_dictionary() -> Sequence[Task]:
+    """One location, as Go's detector sees a map: its buckets are shared."""
+    items: PlainDict[str, int] = PlainDict("items")
+    return [lambda: items.__setitem__("a", 1), lambda: items.get("b")]
+
+
+def readers_of_a_dictionary() -> Sequence[Task]:
+    items: PlainDict[str, int] = PlainDict("items")
+    return [lambda: list(items.items()), lambda: len(items)]
+
+
+RACE_FREE: Sequence[Program] = (
+    by_a_mutex,
+    by_a_lock_of_threading,
+    by_a_writer,
+    reader_and_writer,
+    try_lock,
+    try_rlock,
+    published_by_a_compare_and_swap,
+    published_by_a_semaphore,
+    published_by_a_once,
+    ors_and_reads,
+    readers_of_a_dictionary,
+)
+RACY: Sequence[Program] = (
+    unguarded,
+    by_a_reader,
+    by_a_mutex_each,
+    failed_try_lock,
+    published_by_a_failed_one,
+    or_and_write,
+    other_keys_of_a_dictionary,
+)
+
+
+def name_of(program: Program) -> str:
+    return program.__name__
+
+
+@pytest.mark.parametrize("program", RACE_FREE, ids=name_of)
+def test_no_schedule_races(program: Program) -> None:
+    assert not any(found(program))
+
+
+@pytest.mark.parametrize("program", RACY, ids=name_of)
+def test_every_schedule_races(program: Program) -> None:
+    """Even those in which no harm is done."""
+    assert all(found(program))
+
+
+MUTANTS = {
+    "the inside of an RWMutex orders": ('target, "synchronizes", True)', 'target, "none", True)'),
+    "a compare-and-swap always takes effect": ("happened)", "True)"),
+    "a try is taken for a lock when it begins": (
+        "_KNOWN_LATER = (Access.COMPARE_AND_SWAP, Access.TRY_LOCK)",
+        "_KNOWN_LATER = (Access.COMPARE_AND_SWAP,)",
+    ),
+    "locks are not heard": ("elif _synchronizes(target):", "elif False:"),
+    "what is told after an access is not heard": (
+        "        if _synchronizes(target):\n            self",
+        "        if False:\n            self",
+    ),
+    "an atomic or is not heard": ("(Access.READ, Access.WRITE, Access.OR)", "(Access.READ, Access.WRITE)"),
+    "reads are not heard": ("(Access.READ, Access.WRITE, Access.OR)", "(Access.WRITE, Access.OR)"),
+}
+
+
+def changed(before: str, after: str) -> ModuleType:
+    """The detector from its own source with one place changed."""
+    source = inspect.getsource(races)
+    assert source.count(before) == 1, f"found {source.count(before)} times, not once: {before!r}"
+    module = ModuleType("mapproof.stateful_tests.races__changed")
+    sys.modules[module.__name__] = module
+    exec(compile(source.replace(before, after), "changed.py", "exec"), module.__dict__)  # noqa: S102 - ours
+    return module
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_each_slip_of_the_detector_is_caught(name: str) -> None:
+    module = changed(*MUTANTS[name])
+    assert any(alarmed(program, module) for program in RACE_FREE) or any(
+        not all(found(program, module)) for program in RACY
+    )
+
+
+def alarmed(program: Program, module: Any) -> bool:
+    """Whether there are races, or the slip stumbles over something."""
+    try:
+        return any(found(program, module))
+    except KeyError:
+        return True
+
+
+def test_the_unchanged_source_is_not() -> None:
+    module = changed("class RaceDetector:", "class RaceDetector:")
+    assert not any(alarmed(program, module) for program in RACE_FREE)
+    assert all(all(found(program, module)) for program in RACY)
+
+
+# -- what it is told
+
+
+def everything_at_once(told: list[tuple[int, str, Access]]) -> Sequence[Task]:
+    """Two threads that use each primitive, and write down what they have done, straight after it."""
+    mu, semaphore, word, value = Mutex("mu"), Semaphore(1, "s"), AtomicInt(0, "word"), Plain(0, "value")
+
+    def task(me: int) -> Task:
+        def did(access: Access, target: Any) -> None:
+            told.append((me, target.name, access))
+
+        def work() -> None:
+            mu.lock(), did(Access.LOCK, mu)
+            value.write(value.peek() + 1), did(Access.WRITE, value)
+            mu.unlock(), did(Access.UNLOCK, mu)
+            semaphore.acquire(), did(Access.ACQUIRE, semaphore)
+            word.add(1), did(Access.ADD, word)
+            semaphore.release(), did(Access.RELEASE, semaphore)
+            word.compare_and_swap(1, 5), did(Access.COMPARE_AND_SWAP, word)
+            value.read(), did(Access.READ, value)
+
+        return work
+
+    return [task(1), task(2)]
+
+
+class Listening:
+    """Writes down the steps that it is told, and what took effect."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, str, Access]] = []
+        self.effects: list[tuple[int, Access]] = []
+        self.races: list[Race] = []
+
+    def start(self, parent: int, child: int) -> None:
+        pass
+
+    def step(self, thread: int, doing: Any) -> None:
+        self.steps.append((thread, doing[0].name, doing[1]))
+
+    def effect(self, thread: int, target: Any, access: Access, happened: bool) -> None:
+        if isinstance(target, RWMutex):
+            self.effects.append((thread, access))
+
+
+def test_steps_are_told_in_the_order_in_which_they_happen() -> None:
+    """Waiting for a lock included, and when one thread is left."""
+    strategy = PreemptionBound(2)
+    orders = set()
+    for _ in runs(strategy):
+        did, listening = list[tuple[int, str, Access]](), Listening()
+        run(lambda did=did: everything_at_once(did), strategy, listening)  # type: ignore[misc]
+        assert listening.steps == did
+        assert len(did) == 16
+        orders.add(tuple(did))
+    assert len(orders) > 50
+
+
+def test_an_rwmutex_is_told_as_one_lock() -> None:
+    strategy, orders = PreemptionBound(2), set()
+    for _ in runs(strategy):
+        listening = Listening()
+        run(reader_and_writer, strategy, listening)
+        readers: set[int] = set()
+        writer = None
+        for thread, access in listening.effects:
+            match access:
+                case Access.LOCK:
+                    assert not readers
+                    assert writer is None
+                    writer = thread
+                case Access.UNLOCK:
+                    writer = None
+                case Access.R_LOCK:
+                    assert writer is None
+                    readers.add(thread)
+                case Access.R_UNLOCK:
+                    readers.remove(thread)
+        assert len(listening.effects) == 6
+        orders.add(tuple(listening.effects))
+    pairs = {(first, second) for order in orders for (_, first), (_, second) in pairwise(order)}
+    assert (Access.R_LOCK, Access.R_LOCK) in pairs
+
+
+# -- what is told of a race
+
+
+def test_a_race_names_its_lines() -> None:
+    told = {str(race) for race in chain(*found(unguarded))}
+    line = inspect.getsourcelines(unguarded)[1] + 2
+    place = f"test_races.py:{line} `return [lambda: total.write(total.read() + 1)] * 2`, holding no lock"
+    assert told == {
+        f"client {one} {does} total at {place}, and client {other} {then} it at {place}; nothing orders the two. "
+        "They would be ordered if one lock were held around each."
+        for one, other in ((1, 2), (2, 1))
+        for does, then in (("reads", "writes"), ("writes", "reads"), ("writes", "writes"))
+    }
+
+
+def test_a_race_under_a_read_lock_says_so() -> None:
+    for race in chain(*found(by_a_reader)):
+        assert race.first.read_held == race.second.read_held == ("mu",)
+        assert (
+            race.remedy
+            == "Both hold mu only for reading, which orders no readers: whoever writes must lock it."
+        )
+
+
+def test_memory_that_is_no_primitive_is_passed_over() -> None:
+    detector = RaceDetector()
+    for doing in (None, "a call", (unguarded.__code__, 4)):
+        detector.step(1, doing)
+    assert detector.races == []
+
+
+# -- maps
+
+
+def watched(factory: type, scenarios: catalogue.Scenarios, bound: int = 1) -> Iterator[Exhaustion]:
+    for one in catalogue.explorations_of(factory, scenarios, bound):
+        yield Exhaustion(one.name, one.target, one.scenario, bound, checks=Checks(races=True))
+
+
+@pytest.mark.parametrize(
+    ("factory", "scenarios"),
+    [
+        (SyncMap, catalogue.SYNC_MAP),
+        (TrieMap, catalogue.SYNC_MAP),
+        (RWMutexMap, catalogue.RWMUTEX_MAP),
+    ],
+)
+def test_the_maps_have_no_race(factory: type, scenarios: catalogue.Scenarios) -> None:
+    for exhaustion in watched(factory, scenarios):
+        explored = exhaustion.run()
+        assert explored.verdict is Verdict.EXHAUSTED, explored.counterexample
+        assert explored.scope.endswith("each step watched for a data race")
+
+
+def test_the_built_in_map_has() -> None:
+    """Two loads have none; a store beside anything has, whether or not the map notices."""
+    racy = {
+        "a load meets a store": ("store a 1", ("load a", "store a 2")),
+        "two stores": ("", ("store a 1", "store b 2")),
+    }
+    for exhaustion in watched(PlainMap, racy):
+        counterexample = exhaustion.run().counterexample
+        assert counterexample is not None
+        failure = counterexample.execution.failure
+        assert failure is not None
+        assert failure.kind is FailureKind.RACE
+    (two_loads,) = watched(PlainMap, {"two loads": ("store a 1", ("load a", "load a; range"))})
+    assert two_loads.run().verdict is Verdict.EXHAUSTED
+
+
+# -- what it costs
+
+
+def test_a_step_costs_little() -> None:
+    """Microseconds a step, for a detector in the middle of a run; the limit leaves room for a slow machine."""
+    detector = RaceDetector()
+    mu, items, word = Mutex("mu"), PlainDict[str, int]("items"), Atomic(0, "word")
+    steps = [
+        (mu, Access.LOCK),
+        (items, Access.READ),
+        (items, Access.WRITE),
+        (word, Access.LOAD),
+        (mu, Access.UNLOCK),
+    ]
+    started = time.process_time()
+    for turn in range(4_000):
+        for doing in steps:
+            detector.step(turn % 3, doing)
+    microseconds = (time.process_time() - started) / (4_000 * len(steps)) * 1e6
+    assert detector.races == []
+    assert microseconds < 25
