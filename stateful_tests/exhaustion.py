@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mapproof.spec.evidence import Evidence, Kind, Verdict
 from mapproof.stateful_tests.execution import CANNOT_LOOK, NO_CHECKS, Checks, Laboratory, Target, laboratory
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
+from mapproof.stateful_tests.explorer.strategy import Strategy
 from mapproof.stateful_tests.scenarios import Scenario
 from mapproof.stateful_tests.trace import Counterexample, counterexample
 
@@ -53,21 +54,26 @@ class Exhaustion:
     def _search(self) -> tuple[Verdict, str, Counterexample | None]:
         """The verdict, what was run, and the failure that ended it."""
         with laboratory(self.target, self.checks) as lab:
-            verdict, runs, failing = self._runs(lab)
+            verdict, runs, failing = every_schedule(
+                lab, self.scenario, PreemptionBound(self.bound), self.limit
+            )
             return verdict, f"{_words(verdict, runs)} of one scenario{_watched_for(lab)}", failing
 
-    def _runs(self, lab: Laboratory) -> tuple[Verdict, int, Counterexample | None]:
-        strategy = PreemptionBound(self.bound)
-        runs = undecided = 0
-        while strategy.begin():
-            if runs == self.limit:
-                return Verdict.SAMPLED, runs, None
-            execution = lab.run(self.scenario, strategy)
-            runs += 1
-            undecided += execution.undecided
-            if execution.failure is not None:
-                return Verdict.FAILED, runs, counterexample(lab, self.scenario, execution)
-        return (Verdict.INCONCLUSIVE if undecided else Verdict.EXHAUSTED), runs, None
+
+def every_schedule(
+    lab: Laboratory, scenario: Scenario, strategy: Strategy, limit: int
+) -> tuple[Verdict, int, Counterexample | None]:
+    """Run all the schedules that the strategy has, at most `limit`: the verdict, how many, and the one that failed."""
+    runs = undecided = 0
+    while strategy.begin():
+        if runs == limit:
+            return Verdict.SAMPLED, runs, None
+        execution = lab.run(scenario, strategy)
+        runs += 1
+        undecided += execution.undecided
+        if execution.failure is not None:
+            return Verdict.FAILED, runs, counterexample(lab, scenario, execution)
+    return (Verdict.INCONCLUSIVE if undecided else Verdict.EXHAUSTED), runs, None
 
 
 def _words(verdict: Verdict, runs: int) -> str:

@@ -76,17 +76,18 @@ class StepInvariants:
         return f"broken by {call} at {place}{access}"
 
 
-def place_of_access(doing: Any) -> Place | None:
-    """Where the running thread is about to do this (what a watcher is told); None if it only begins a call.
+def place_of_access(doing: Any, frame: FrameType | None = None) -> Place | None:
+    """Where a thread is about to do this (what a watcher is told); None if it only begins a call.
 
-    The line that calls the primitive's method, through the `with` statement or not.
+    The line that calls the primitive's method, through the `with` statement or not. `frame` is the thread's
+    innermost one; that of the running thread unless given.
     """
     if not isinstance(doing, tuple):
         return None
     if isinstance(doing[0], CodeType):
         return Place(*doing)
     primitives = type(doing[0]).__init__.__code__.co_filename
-    frame: FrameType | None = sys._getframe(1)
+    frame = frame or sys._getframe(1)
     while frame is not None and frame.f_code.co_filename != primitives:
         frame = frame.f_back
     while frame is not None and frame.f_code.co_filename in (primitives, contextlib.__file__):

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import FrameType
 from typing import Any, NoReturn, Protocol
 
 from greenlet import getcurrent, greenlet
@@ -60,6 +61,16 @@ class Wait:
     target: str
     access: Access
     holder: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a thread stands: what it is about to do (None before it begins), its innermost frame (None for the
+    running thread), and what it waits for, if it cannot go on."""
+
+    doing: Any
+    frame: FrameType | None
+    waits: Wait | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +244,12 @@ class Simulation:
         """End the execution here: the access that the watcher was told of does not happen."""
         self._give_up(Outcome.STOPPED)
 
-    def waiting(self, thread: int) -> Wait | None:
-        """What keeps this thread from going on, if something does."""
-        for live in self._live:
-            if live.number == thread and live.ready is not None and not live.ready():
-                return _wait(live)
+    def standing(self, number: int) -> Standing | None:
+        """Where this thread stands; None if it has ended."""
+        for thread in self._live:
+            if thread.number == number:
+                waits = None if thread.ready is None or thread.ready() else _wait(thread)
+                return Standing(thread.doing, thread.greenlet.gr_frame, waits)
         return None
 
     # -- what a simulated thread does (the hook of impl.sync, and more)
