@@ -23,6 +23,7 @@ from mapproof.impl.hashing import (
     xxh3_64,
     xxh64,
 )
+from mapproof.impl.sharded_map import ShardedMap
 
 HASHES = st.integers(0, 2**64 - 1)
 BITS = st.integers(0, 62)
@@ -209,3 +210,34 @@ def test_javas_abs_fails_at_the_least_int():
 def test_a_number_of_segments_that_java_cannot_have(segments):
     with pytest.raises(ValueError, match=f"must be a positive 32-bit int, not {segments}"):
         java_abs_remainder(1, segments)
+
+
+def test_javas_abs_is_not_the_mask_of_a_power_of_two():
+    """`Math.abs(h) % 64` and `h & 63` are said to be the same; they are for no negative hash but the multiples of 32."""
+    agree = [h for h in range(-64, 0) if java_abs_remainder(h, 64) == shard_of(h, 64)]
+    assert agree == [-64, -32]
+    assert all(java_abs_remainder(h, 64) == shard_of(h, 64) for h in range(256))
+
+
+# -- what is no hash of the key
+
+
+def test_the_31_bits_of_the_shift_hash_are_no_shard_yet():
+    assert shift_hash(b"key") >= 64
+    assert 0 <= shard_of(shift_hash(b"key"), 64) < 64
+
+
+def test_the_address_of_a_parameter_is_no_hash():
+    """Hashing where the key lies, and not what it is: a key is not found again, and few shards are ever used."""
+    boxes = []
+
+    def address(key):
+        boxes.append([key])
+        return id(boxes[-1])
+
+    map_ = ShardedMap(shards=64, hash_key=address)
+    for key in range(100):
+        map_.store(key, key)
+    assert map_.load(7) == (None, False)
+    used = [shard for shard in map_.route.peek().slots if shard.count.peek()]
+    assert len(used) <= 4, "addresses are aligned to 16 bytes, as those of Go's interface values are"
