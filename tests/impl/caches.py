@@ -376,7 +376,7 @@ class Oracle:
         if self.deployment.loads > before and cache.max_entries == inf:
             due = self.due.get(key, self.now)
             assert self.now >= due, f"{key!r} was loaded again at {self.now} s, due at {due} s"
-            self.due[key] = self.now + (REFRESH_AFTER if present else cache.negative_ttl)
+            self.due[key] = self.now + (REFRESH_AFTER if present else min(REFRESH_AFTER, cache.negative_ttl))
 
     def check_invariants(self) -> None:
         self._step()

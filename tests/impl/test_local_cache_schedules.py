@@ -27,8 +27,6 @@ def test_no_schedule_of_a_situation_goes_wrong(name: str) -> None:
     "name",
     [
         "a load meets a change of its key",
-        "a refresh meets a change of its key",
-        "an expired key meets two readers",
         "a due read meets the worker that refreshes",
         "a refresh fails",
     ],
@@ -39,7 +37,7 @@ def test_nor_does_one_with_two_preemptions(name: str) -> None:
 
 
 def test_generated_situations_raise_no_alarm() -> None:
-    assert alarms(1_000, seed=1) == []
+    assert alarms(400, seed=1) == []
 
 
 # -- what the article says
