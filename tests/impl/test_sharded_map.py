@@ -18,7 +18,7 @@ from splits import Map, divergence, driven, sabotaged
 
 from mapproof.impl.hashing import Routing, fnv1a_64, mixed_hash
 from mapproof.impl.sharded_map import RehashError, ShardedMap
-from mapproof.impl.shards import Migrating
+from mapproof.impl.shards import Migrating, Shard
 from mapproof.impl.small_maps import by_low_bits, by_top_bits, every_key_the_same
 from mapproof.impl.sync import watched_by
 from mapproof.spec.accesses import Access
@@ -327,7 +327,65 @@ def test_a_broken_invariant_is_named(break_it: Callable[[Map], None], message: s
     assert str(broken.value) == message
 
 
+def _replaces_an_owner(map_: Map) -> None:
+    route = map_.route.peek()
+    (shard,) = route.slots
+    map_.route.store(replace(route, slots=(Shard(shard.index, shard.shards, len(shard.bins)),)))
+
+
+def _forgets_its_split(map_: Map) -> None:
+    (shard,) = map_.route.peek().slots
+    map_.rehash()
+    shard.split.write(None)
+
+
+def _writes_to_the_old(map_: Map) -> None:
+    (shard,) = map_.route.peek().slots
+    map_.rehash()
+    shard.bins[0].store(())
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (_replaces_an_owner, "I5: shard 0 of 1 has left the route, but was not split"),
+        (_forgets_its_split, "I5: shard 0 of 1 has left the route, but its split has not stayed"),
+        (_writes_to_the_old, "I5: shard 0 of 1 has left the route, but was written to"),
+    ],
+)
+def test_what_happens_to_an_old_shard_is_compared_with_before(
+    break_it: Callable[[Map], None], message: str
+) -> None:
+    map_: Map = ShardedMap(shards=1, capacity=1, batch=1, hash_key=by_low_bits)
+    map_.store("a", 1)
+    check = map_.step_invariants()
+    check()
+    with watched_by(EveryAccess(check)), pytest.raises(AssertionError) as broken:
+        break_it(map_)
+        check()
+    assert str(broken.value) == message
+
+
 # -- readers
+
+
+class EveryAccess:
+    """A hook that calls a check before each access; nothing may be waited for."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        self._check = check
+
+    def before(self, target: object, access: Access) -> None:
+        self._check()
+
+    def wait(self, target: object, access: Access, ready: Callable[[], bool]) -> None:
+        self._check()
+
+    def after(self, target: object, access: Access, happened: bool) -> None:
+        pass
+
+    def thread(self) -> int:
+        return 1
 
 
 class Accesses:
@@ -364,6 +422,19 @@ def test_a_read_is_two_atomic_loads_in_every_state_of_a_split() -> None:
         map_.migrator.unlock()
         map_.maintain(0)
     assert len(map_.route.peek().slots) == 2
+
+
+def test_a_batch_is_as_long_for_many_keys_as_for_few() -> None:
+    """In accesses of shared memory: a writer waits for `batch` bins, not for the keys of its shard."""
+
+    def accesses(keys: int, batch: int) -> int:
+        map_ = filled(keys, shards=1, capacity=16, batch=batch)
+        hook = Accesses()
+        with watched_by(hook):
+            map_.maintain(0)
+        return len(hook.kinds)
+
+    assert accesses(2000, 4) <= accesses(32, 4) < accesses(32, 8)
 
 
 # -- real threads

@@ -311,6 +311,36 @@ def test_a_wrong_root_and_held_locks_are_named() -> None:
     broken("the mu of a node is held", lambda map_: map_._load_root().mu.lock())
 
 
+def test_what_must_stay_as_it_was_is_compared_with_before() -> None:
+    map_ = with_keys("ad")
+    check = map_.step_invariants()
+    check()
+    entry: Any = map_.root.peek().children[2].peek()  # type: ignore[union-attr]
+    object.__setattr__(entry, "value", "another")
+    with pytest.raises(AssertionError, match="T6: the entry of 'd' had 'value of d' and has 'another'"):
+        check()
+
+
+def test_a_node_may_be_dead_while_it_is_removed_and_never_again_alive() -> None:
+    map_ = with_keys("ab")
+    check = map_.step_invariants()
+    root: Any = map_.root.peek()
+    node = root.children[1].peek()
+    for mutex in (root.mu, node.mu):
+        mutex.lock()
+    for child in node.children:
+        child.store(None)
+    node.dead.store(True)
+    check()
+    node.dead.store(False)
+    with pytest.raises(AssertionError, match="T7: a dead node is alive again"):
+        check()
+    node.dead.store(True)
+    node.mu.unlock()
+    with pytest.raises(AssertionError, match="T2"):
+        check()
+
+
 # -- every interleaving with few preemptions
 
 
