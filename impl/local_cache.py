@@ -117,7 +117,7 @@ def at_once(task: Callable[[], None]) -> None:
 class LocalCache(Follower[K, V]):
     """The rows that one node read or was told of, usable from any number of threads without further locks.
 
-    Make one for each node. It follows the log from the change `after` on (`Primary.snapshot` answers the last one).
+    Make one for each node. It follows the log from the change `after` on (`Primary.newest`).
     Times are in seconds of `clock`. Without `max_entries` it holds what was loaded or changed within the last
     `ttl`, and a few flights; with it, the entries that were learned first go first, and while the replica is behind
     one that went, misses go to the primary. `negative_ttl` may be 0: absent keys are then loaded at each read.

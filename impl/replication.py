@@ -109,6 +109,11 @@ class Primary(Generic[K, V]):
         with self.mu:
             return Reading(self.rows.get(key, ABSENT), self.last.read().version)
 
+    def newest(self) -> Change[K, V]:
+        """The last change that was made (number 0 if none was): who follows from it on hears all that come."""
+        with self.mu:
+            return self.last.read()
+
     def snapshot(self) -> tuple[dict[K, V], Change[K, V]]:
         """All rows, and the last change that is in them."""
         with self.mu:

@@ -76,7 +76,7 @@ class Deployment:
         if not inline:
             options["spawn"] = self.tasks.append
         self.cache = cache(
-            self.of_primary, self.of_replica, self.primary.snapshot()[1], clock=self.clock, **options
+            self.of_primary, self.of_replica, self.primary.newest(), clock=self.clock, **options
         )
 
     def load(self, key: Any) -> tuple[Any, bool]:

@@ -213,7 +213,7 @@ def test_a_replica_that_is_behind_the_log_of_the_cache_loses(node: Deployment) -
 
 
 def test_changes_may_come_late_twice_and_in_any_order(node: Deployment) -> None:
-    first = node.primary.snapshot()[1]
+    first = node.primary.newest()
     for value in (1, 2, 3):
         node.store("a", value)
     changes = []
@@ -229,7 +229,7 @@ def test_a_cache_that_is_made_while_the_replica_is_behind_answers_nothing_from_b
     primary: Primary[str, int] = Primary(clock)
     replica = Replica(primary, clock)
     primary.store("a", 1)
-    cache = LocalCache(primary, replica, primary.snapshot()[1], clock=clock)
+    cache = LocalCache(primary, replica, primary.newest(), clock=clock)
     assert replica.read("a").value is ABSENT
     assert cache.load("a") == (1, True)
 
@@ -258,7 +258,7 @@ def test_without_a_log_a_write_is_not_seen_by_the_next_read(node: Deployment) ->
 
 
 def test_two_caches_may_go_back_between_them(node: Deployment) -> None:
-    other = LocalCache(node.primary, node.replica, node.primary.snapshot()[1], clock=node.clock)
+    other = LocalCache(node.primary, node.replica, node.primary.newest(), clock=node.clock)
     fill(node, a=1)
     other.load("a")
     fill(node, a=2)
