@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 from hashed import watched_at_every_step
 from mutants import Changes, built
-from mutants_sharded_map import FILLS_GAPS, MODULES, READS_FIRST
+from mutants_sharded_map import FILLS_GAPS, MODULES
+from slips_sharded_map import READS_FIRST
 from splits import driven, sabotaged
 
 from mapproof.impl import sharded_map
