@@ -335,23 +335,23 @@ def everything_at_once(told: list[tuple[int, str, Access]]) -> Sequence[Task]:
     """Two threads that use each primitive, and write down what they have done, straight after it."""
     mu, semaphore, word, value = Mutex("mu"), Semaphore(1, "s"), AtomicInt(0, "word"), Plain(0, "value")
 
-    def task(me: int) -> Task:
-        def did(access: Access, target: Any) -> None:
+    doings: list[tuple[Access, Any, Task]] = [
+        (Access.LOCK, mu, mu.lock),
+        (Access.WRITE, value, lambda: value.write(value.peek() + 1)),
+        (Access.UNLOCK, mu, mu.unlock),
+        (Access.ACQUIRE, semaphore, semaphore.acquire),
+        (Access.ADD, word, lambda: word.add(1)),
+        (Access.RELEASE, semaphore, semaphore.release),
+        (Access.COMPARE_AND_SWAP, word, lambda: word.compare_and_swap(1, 5)),
+        (Access.READ, value, value.read),
+    ]
+
+    def work(me: int) -> None:
+        for access, target, do in doings:
+            do()
             told.append((me, target.name, access))
 
-        def work() -> None:
-            mu.lock(), did(Access.LOCK, mu)
-            value.write(value.peek() + 1), did(Access.WRITE, value)
-            mu.unlock(), did(Access.UNLOCK, mu)
-            semaphore.acquire(), did(Access.ACQUIRE, semaphore)
-            word.add(1), did(Access.ADD, word)
-            semaphore.release(), did(Access.RELEASE, semaphore)
-            word.compare_and_swap(1, 5), did(Access.COMPARE_AND_SWAP, word)
-            value.read(), did(Access.READ, value)
-
-        return work
-
-    return [task(1), task(2)]
+    return [lambda: work(1), lambda: work(2)]
 
 
 class Listening:
