@@ -129,6 +129,13 @@ class Deployment:
         return check
 
 
+def fill(node: Deployment, **rows: Any) -> None:
+    """Store rows, and let the replica have them."""
+    for key, value in rows.items():
+        node.store(key, value)
+    node.replicate()
+
+
 class ArticleCache(Follower[Any, Any]):
     """The article's cache as it is drawn: look for the key; if it is missing, read the replica and put that.
 

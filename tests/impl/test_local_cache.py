@@ -1,40 +1,30 @@
-"""The local cache in sequence and under real threads: what it answers, what it loads, how stale it gets."""
+"""The local cache in sequence: what it answers, what it loads, how stale it gets."""
 
 from __future__ import annotations
 
 import random
 import re
 import runpy
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from collections.abc import Callable
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
-from caches import BOUND, MAX_LAG, ArticleCache, Broken, Deployment, Oracle, divergence
+from caches import BOUND, MAX_LAG, ArticleCache, Broken, Deployment, Oracle, divergence, fill
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from mutants_local_cache import SEQUENTIAL, growth
 
-from mapproof.impl.local_cache import Entry, Flight, Landed, LocalCache
-from mapproof.impl.replication import LagError, ManualClock, Primary, Replica
-from mapproof.spec.consistency.stale_reads import Staleness, staleness
-from mapproof.spec.history import Operation
+from mapproof.impl.local_cache import LocalCache
+from mapproof.impl.replication import ManualClock, Primary, Replica
 from mapproof.spec.values import ABSENT
 
 
 @pytest.fixture
 def node() -> Deployment:
     return Deployment(inline=True)
-
-
-def fill(node: Deployment, **rows: Any) -> None:
-    for key, value in rows.items():
-        node.store(key, value)
-    node.replicate()
 
 
 # -- what it answers
@@ -379,145 +369,6 @@ def test_a_replica_that_is_behind_puts_back_what_the_log_removed() -> None:
     assert answers == {ArticleCache: [(1, True)] * 2, LocalCache: [(2, True)] * 2}
 
 
-# -- real threads
-
-
-def test_readers_that_miss_a_key_at_once_load_it_once(run_threads: Callable[..., None]) -> None:
-    node = Deployment(inline=True)
-    fill(node, a=1)
-    answers: list[Any] = []
-    together = [lambda: answers.append(node.load("a"))] * 8
-    run_threads(*together)
-    assert answers == [(1, True)] * 8
-    assert node.loads == 1
-
-
-def test_a_failure_reaches_all_who_wait(run_threads: Callable[..., None]) -> None:
-    node = Deployment(inline=True)
-    node.fail()
-
-    def fails() -> None:
-        with pytest.raises(Broken):
-            node.load("a")
-
-    run_threads(*[fails] * 6)
-    node.check_invariants()
-
-
-def test_an_executor_refreshes() -> None:
-    node = Deployment()
-    fill(node, a=1)
-    with ThreadPoolExecutor(1) as workers:
-        node.cache.spawn = workers.submit
-        node.load("a")
-        fill(node, a=2)
-        node.advance(10)
-        assert node.load("a") in ((1, True), (2, True))
-    assert node.load("a") == (2, True)
-
-
-@pytest.mark.parametrize("delivers", [False, True])
-def test_real_threads_stay_within_the_bound(run_threads: Callable[..., None], delivers: bool) -> None:
-    node = Deployment(inline=True)
-    ticks = count()
-    reads: list[tuple[int, int, str, int]] = []
-    operations: list[Operation] = []
-
-    def recorded(client: int, op: str, key: str, call: Callable[[], Any], *args: Any) -> Any:
-        tick, begin = next(ticks), int(node.clock())
-        result = call()
-        end = int(node.clock())
-        operations.append(Operation(client, op, key, args, result, begin, end))
-        return tick, result
-
-    def write() -> None:
-        for value in range(1, 151):
-            key = "abc"[value % 3]
-            recorded(0, "store", key, lambda key=key, value=value: node.store(key, value), value)  # type: ignore[misc]
-            node.advance(1)
-
-    def read(client: int) -> None:
-        source = random.Random(client)
-        for _ in range(300):
-            key = source.choice("abc")
-            tick, (value, _) = recorded(client, "load", key, lambda key=key: node.load(key))  # type: ignore[misc]
-            reads.append((tick, next(ticks), key, value or 0))
-
-    def follow() -> None:
-        for _ in range(150):
-            node.replicate()
-            if delivers:
-                node.deliver()
-
-    run_threads(write, follow, *(lambda client=client: read(client) for client in (1, 2, 3)))
-    measured = staleness(operations)
-    assert isinstance(measured, Staleness), measured.sentence
-    assert measured.delta is not None
-    assert measured.delta <= BOUND
-    assert list(_went_back(reads)) == []
-    node.check_invariants()
-
-
-def _went_back(reads: list[tuple[int, int, str, int]]) -> Iterator[str]:
-    """Reads (call, return, key, value) that began after a newer value of the key had been answered."""
-    for call, _, key, value in reads:
-        newest = max((v for _, end, k, v in reads if k == key and end < call), default=0)
-        if newest > value:
-            yield f"{key}: {value} after {newest}"
-
-
-# -- the checks themselves
-
-
-def test_the_invariants_see_what_is_broken() -> None:
-    node = Deployment(inline=True, max_entries=1)
-    fill(node, a=1)
-    node.load("a")
-    check = node.cache.step_invariants()
-    check()
-    node.cache.entries.peek()["a"] = Entry(2, 1, 0)
-    with pytest.raises(AssertionError, match="L1: two values of 'a' at position 1"):
-        check()
-    node.cache.entries.peek()["a"] = Entry(1, 1, 0)
-    node.cache.entries.peek()["b"] = Entry(1, 1, 0)
-    for complain in (check, node.cache.check_invariants):
-        with pytest.raises(AssertionError, match="L4: 2 entries, at most 1, with 0 in flight"):
-            complain()
-    node.cache.floor.write(-1)
-    with pytest.raises(AssertionError, match="L2: floor went back from 0 to -1"):
-        check()
-    node.cache.floor.write(0)
-    flight = node.cache.flights.peek()["b"] = Flight("b", 0)
-    flight.outcome.write(Landed(0, Entry(1, 1, 0)))
-    with pytest.raises(AssertionError, match="L3: the flight of 'b' has landed"):
-        check()
-    with pytest.raises(AssertionError, match="loads of \\[\"'b'\"\\] never landed"):
-        node.check_invariants()
-
-
-@pytest.mark.parametrize("part", ["primary", "replica", "cache"])
-def test_what_holds_its_lock_is_not_at_rest(node: Deployment, part: str) -> None:
-    check = node.step_invariants()
-    with getattr(node, part).mu:
-        check()
-        with pytest.raises(AssertionError, match=f"{part}.mu is held"):
-            getattr(node, part).check_invariants()
-    node.check_invariants()
-
-
-def test_the_invariants_of_the_log_see_what_is_broken(node: Deployment) -> None:
-    checks = [part.step_invariants() for part in (node.primary, node.replica)]
-    fill(node, a=1)
-    for check, name, rows in zip(checks, ("primary", "replica"), (node.primary, node.replica), strict=True):
-        check()
-        rows.rows.peek()["a"] = 2
-        with pytest.raises(AssertionError, match=f"{name}.rows are not what the first 1 changes make"):
-            check()
-    node.primary.last.write(node.primary.last.peek().__class__(2, "a", 2, 0))
-    with pytest.raises(AssertionError, match="change 2 was applied, but it does not follow"):
-        checks[0]()
-
-
 # -- the manual
 
 
@@ -528,39 +379,3 @@ def test_the_page_prints_what_its_program_does(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "orders.py").write_text(program)
     runpy.run_path(str(tmp_path / "orders.py"))
     assert capsys.readouterr().out == printed
-
-
-# -- replication
-
-
-def test_the_replica_follows_as_far_as_it_is_told(node: Deployment) -> None:
-    for value in (1, 2, 3):
-        node.store("a", value)
-    assert [node.replica.apply(2), node.replica.apply(2), node.replica.apply(2)] == [2, 1, 0]
-    assert node.replica.read("a") == node.primary.read("a")
-    node.delete("a")
-    assert node.replica.catch_up() == 1
-    assert node.replica.read("a").value is ABSENT
-    assert node.replica.read("a").as_of == 4
-
-
-def test_a_replica_starts_level_and_refuses_to_be_read_too_far_behind(node: Deployment) -> None:
-    node.store("a", 1)
-    replica = Replica(node.primary, node.clock, max_lag=2)
-    assert replica.read("a") == node.primary.read("a")
-    node.store("a", 2)
-    node.advance(2)
-    assert replica.read("a").value == 1
-    node.advance(1)
-    with pytest.raises(LagError, match="the replica is 3 s behind, and may be 2 s"):
-        replica.read("a")
-    replica.catch_up()
-    assert replica.read("a").value == 2
-
-
-def test_a_clock_does_not_go_back() -> None:
-    clock = ManualClock(3)
-    clock.advance(0.5)
-    assert clock() == 3.5
-    with pytest.raises(ValueError, match="does not go back"):
-        clock.advance(-1)
