@@ -9,10 +9,12 @@ state which a reader understands. Every operation is one critical section, `rang
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Generic, TypeVar, overload
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
 from mapproof.impl.plain_map import PlainMap
 from mapproof.impl.plain_map_buckets import HASH_WRITING, HashFunction, hash64
+from mapproof.impl.plain_map_steps import elements_of, same_objects
+from mapproof.impl.rwmutex_invariants import RWMutexWatch
 from mapproof.impl.sync import RWMutex
 from mapproof.spec.claims import Claims, Contract
 
@@ -124,12 +126,19 @@ class GuardedMap(Generic[K, V]):
         self.items.check_invariants()
 
     def step_invariants(self) -> Callable[[], None]:
-        """What to call between any two accesses of any thread; raises AssertionError, saying what is broken."""
-        check_items = self.items.step_invariants()
+        """What to call between any two accesses of any threads; raises AssertionError if mu's words or the table
+        cannot be, or if something was written while no writer had mu for itself."""
+        mu, check_items = RWMutexWatch(self.mu), self.items.step_invariants()
+        last: list[Any] | None = None
 
         def check() -> None:
-            if self.mu.at_rest() and self.items.flags.peek() & HASH_WRITING:
-                raise AssertionError("somebody writes to the map without mu")
+            nonlocal last
+            mu.look()
+            writing, elements = self.items.flags.peek() & HASH_WRITING, elements_of(self.items)
+            changed = writing or (last is not None and not same_objects(elements, last))
+            if changed and not mu.writer_may_be_inside:
+                raise AssertionError("somebody writes, but no writer has mu for itself")
+            last = elements
             check_items()
 
         return check

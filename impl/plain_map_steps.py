@@ -16,9 +16,10 @@ S7  only a clear takes a second key away, marks an end before a key, or unmarks 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from operator import is_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mapproof.impl import plain_map_invariants
 from mapproof.impl.plain_map_buckets import (
@@ -39,11 +40,24 @@ if TYPE_CHECKING:
     from mapproof.impl.plain_map import PlainMap
 
 
+class Chain(NamedTuple):
+    """What one look at a bucket and its overflow buckets showed."""
+
+    seen: list[Any]  # every object that the rest follows from
+    keys: int  # slots that are taken, perhaps by a key that is on its way
+    findable: list[Any]  # those keys that are there and equal themselves
+    evacuated: bool
+    as_after_a_clear: bool  # a key after the end, or a mark of evacuation after a first slot without one
+    empty: bool
+    links: int
+
+
 class StepInvariants:
     """Looks at one map between any two accesses, and remembers what it saw. Unseen by the hook."""
 
     def __init__(self, map_: PlainMap[Any, Any]) -> None:
         self._map = map_
+        self._known: dict[Bucket, Chain] = {}
         self._resting: list[Any] | None = None
         self._clearing = False
         self._keys = 0
@@ -63,7 +77,7 @@ class StepInvariants:
     def _check_resting(self) -> None:
         table = list(_table(self._map))
         if self._resting is not None:
-            same = len(table) == len(self._resting) and all(map(is_, table, self._resting))
+            same = same_objects(table, self._resting)
             require(same, "S1: the table was changed while the flag says that nobody writes")
             return
         plain_map_invariants.check(self._map)
@@ -83,24 +97,23 @@ class StepInvariants:
         map_, self._resting = self._map, None
         buckets, old, count = map_.buckets.peek(), map_.oldbuckets.peek(), map_.count.peek()
         self._check_arrays(buckets, old)
-        chains = [
-            chain for array in {id(buckets): buckets, id(old): old}.values() for chain in _chains(array)
-        ]
-        keys = [key for chain in chains for key in self._keys_of(*chain)]
-        findable = [key for key in keys if key is not None and equals_itself(key)]
+        chains = self._look(buckets)
+        old_chains = [] if old is buckets else self._look(old)
+        self._known = {**dict(zip(buckets, chains, strict=True)), **dict(zip(old, old_chains, strict=False))}
+        both = [*chains, *old_chains]
+        keys = sum(each.keys for each in both)
+        findable = list(chain.from_iterable(each.findable for each in both))
         require(len(set(findable)) == len(findable), "S4: a key is there twice")
-        require(len(keys) <= count + 1, f"S6: {len(keys)} keys, count is {count}")
-        self._clearing |= len(keys) < count - 1 or any(
-            not is_evacuated(head) for head in self._evacuated if old is self._old
-        )
-        more = self._clearing and len(keys) > self._keys
-        require(not more, f"S7: what only a clear does was done, and then there were {len(keys)} keys")
+        require(keys <= count + 1, f"S6: {keys} keys, count is {count}")
+        self._clearing |= keys < count - 1 or any(each.as_after_a_clear for each in both)
+        self._clearing |= old is self._old and not all(map(is_evacuated, self._evacuated))
+        more = self._clearing and keys > self._keys
+        require(not more, f"S7: what only a clear does was done, and then there were {keys} keys")
         if keys and not self._clearing:
-            self._check_overflow(buckets)
-            self._check_mark(old)
-        if old and old is not buckets:
-            _check_growth(buckets, old)
-        self._remember(len(keys))
+            self._check_overflow(chains)
+            self._check_mark(old_chains)
+        _check_growth(chains, old_chains)
+        self._remember(keys)
 
     def _check_arrays(self, buckets: Buckets, old: Buckets) -> None:
         B, starting = self._map.B.peek(), not old or old is buckets
@@ -108,63 +121,71 @@ class StepInvariants:
         require(len(buckets) in sizes, f"S2: {len(buckets)} buckets, B is {B}")
         if buckets is not self._buckets and self._buckets:
             require(old is self._buckets, "S2: the buckets were replaced, and are not the old ones now")
-        if old and old is not buckets:
+        if not starting:
             require(len(old) in (len(buckets), len(buckets) // 2), f"S2: {len(old)} old for {len(buckets)}")
         if self._old and not old and self._keys:
             require(
                 all(map(is_evacuated, self._old)), "S3: old buckets were let go before all were evacuated"
             )
 
-    def _keys_of(self, head: Bucket, number: int, mask: int) -> Iterator[Any]:
-        """The keys of one chain, each checked; None where a key is on its way."""
-        rest, moved, hash0 = False, is_evacuated(head), self._map.hash0.peek()
-        for slot in slots_of(head):
-            top, key = slot.tophash.peek(), slot.key.peek()
-            if top < MIN_TOPHASH:
-                rest |= top == EMPTY_REST
-                self._clearing |= top > EMPTY_ONE and not moved
-                continue
-            self._clearing |= rest
-            if key is not None and equals_itself(key):
-                hash_ = self._map.hash_function(key, hash0)
-                right = hash_ & mask == number and tophash_of(hash_) == top
-                require(right, f"S4: {key!r} is in bucket {number} with the tophash {top}, against its hash")
-            yield key
+    def _look(self, array: Buckets) -> list[Chain]:
+        """Each chain of the array. What is as it was at the last look need not be judged again."""
+        found, hash0, mask = list[Chain](), self._map.hash0.peek(), len(array) - 1
+        for number, head in enumerate(array):
+            buckets = chain_of(head)
+            seen = [hash0, mask, len(buckets)]
+            for bucket in buckets:
+                for slot in bucket.slots:
+                    seen += slot.tophash.peek(), slot.key.peek()
+            known = self._known.get(head)
+            if known is None or not same_objects(seen, known.seen):
+                known = self._judged(seen, number, mask)
+            found.append(known)
+        return found
 
-    def _check_overflow(self, buckets: Buckets) -> None:
-        links, noverflow = sum(len(chain_of(head)) - 1 for head in buckets), self._map.noverflow.peek()
+    def _judged(self, seen: list[Any], number: int, mask: int) -> Chain:
+        hash0, _, buckets, *slots = seen
+        tops, keys = slots[::2], slots[1::2]
+        evacuated = EMPTY_ONE < tops[0] < MIN_TOPHASH
+        taken = [(top, key) for top, key in zip(tops, keys, strict=True) if top >= MIN_TOPHASH]
+        findable = [(top, key) for top, key in taken if key is not None and equals_itself(key)]
+        for top, key in findable:
+            hash_ = self._map.hash_function(key, hash0)
+            right = hash_ & mask == number and tophash_of(hash_) == top
+            require(right, f"S4: {key!r} is in bucket {number} with the tophash {top}, against its hash")
+        end = tops.index(EMPTY_REST) if EMPTY_REST in tops else len(tops)
+        marked = any(EMPTY_ONE < top < MIN_TOPHASH for top in tops)
+        return Chain(
+            seen=seen,
+            keys=len(taken),
+            findable=[key for _, key in findable],
+            evacuated=evacuated,
+            as_after_a_clear=any(top >= MIN_TOPHASH for top in tops[end:]) or (marked and not evacuated),
+            empty=not any(tops),
+            links=buckets - 1,
+        )
+
+    def _check_overflow(self, chains: Sequence[Chain]) -> None:
+        links, noverflow = sum(each.links for each in chains), self._map.noverflow.peek()
         few = links <= noverflow or self._map.B.peek() >= 16
         require(few, f"S6: {links} overflow buckets, noverflow is {noverflow}")
 
-    def _check_mark(self, old: Buckets) -> None:
-        passed = [
-            number for number, head in enumerate(old[: self._map.nevacuate.peek()]) if not is_evacuated(head)
-        ]
-        begun = any(map(is_evacuated, old))
-        require(
-            not (begun and passed),
-            f"S5: old buckets {passed} are not evacuated, but the mark has passed them",
-        )
+    def _check_mark(self, old: Sequence[Chain]) -> None:
+        mark = self._map.nevacuate.peek()
+        passed = [number for number, each in enumerate(old[:mark]) if not each.evacuated]
+        begun = any(each.evacuated for each in old)
+        sentence = f"S5: old buckets {passed} are not evacuated, but the mark has passed them"
+        require(not (begun and passed), sentence)
 
 
-def _check_growth(buckets: Buckets, old: Buckets) -> None:
-    halves = [
-        number
-        for number, head in enumerate(old)
-        if is_evacuated(head) and any(slot.tophash.peek() >= MIN_TOPHASH for slot in slots_of(head))
-    ]
+def _check_growth(chains: Sequence[Chain], old: Sequence[Chain]) -> None:
+    halves = [number for number, each in enumerate(old) if each.evacuated and each.keys]
     require(len(halves) <= 1, f"S5: old buckets {halves} are half evacuated")
-    for number, head in enumerate(old):
-        if not is_evacuated(head):
-            for target in range(number, len(buckets), len(old)):
-                empty = all(slot.tophash.peek() == EMPTY_REST for slot in slots_of(buckets[target]))
-                require(empty, f"S5: bucket {target} has keys, and old bucket {number} is not evacuated")
-
-
-def _chains(array: Buckets) -> Iterator[tuple[Bucket, int, int]]:
-    """Each head with its number and the bits of a hash that choose it."""
-    for number, head in enumerate(array):
-        yield head, number, len(array) - 1
+    for number, each in enumerate(old):
+        if not each.evacuated:
+            for target in range(number, len(chains), len(old)):
+                sentence = f"S5: bucket {target} has keys, and old bucket {number} is not evacuated"
+                require(chains[target].empty, sentence)
 
 
 def _table(map_: PlainMap[Any, Any]) -> Iterator[Any]:
@@ -179,3 +200,14 @@ def _table(map_: PlainMap[Any, Any]) -> Iterator[Any]:
         for slot in slots_of(head):
             yield slot.tophash.peek()
             yield slot.key.peek()
+
+
+def elements_of(map_: PlainMap[Any, Any]) -> list[Any]:
+    """The value of each slot, empty ones too."""
+    heads = chain(map_.buckets.peek(), map_.oldbuckets.peek())
+    return [slot.elem.peek() for head in heads for slot in slots_of(head)]
+
+
+def same_objects(objects: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether they are the very same objects: users' keys are not asked whether they are equal."""
+    return len(objects) == len(others) and all(map(is_, objects, others))

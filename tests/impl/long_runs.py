@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from itertools import count
 from random import Random
 from typing import Any
@@ -37,28 +38,20 @@ CHECK_SECONDS = 120.0
 
 
 class Flavour(Enum):
-    """(keys, values or 0 for each stored value its own, one operation in so many is on the whole map or 0 for
-    none, the most operations of one client in a round)."""
+    """What the threads do. `share`: of the time of a `long` run; `keys`; `values`: 0 if each stored value is its
+    own; `one_in`: one operation in so many is on the whole map, 0 for none, for these are dear to judge; `most`:
+    operations of one client in a round."""
 
-    UNIQUE_VALUES = (300, 0, 0, 100_000)
-    FEW_VALUES = (3, 5, 0, 20_000)
-    WHOLE_MAP = (4, 0, 20, 100)
+    UNIQUE_VALUES = (0.45, 300, 0, 0, 100_000)
+    FEW_VALUES = (0.45, 3, 5, 0, 20_000)
+    WHOLE_MAP = (0.1, 4, 0, 20, 100)
 
-    @property
-    def keys(self) -> int:
-        return self.value[0]
-
-    @property
-    def values(self) -> int:
-        return self.value[1]
-
-    @property
-    def one_in(self) -> int:
-        return self.value[2]
-
-    @property
-    def most(self) -> int:
-        return self.value[3]
+    def __init__(self, share: float, keys: int, values: int, one_in: int, most: int) -> None:
+        self.share = share
+        self.keys = keys
+        self.values = values
+        self.one_in = one_in
+        self.most = most
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +96,11 @@ MAPS: Mapping[str, tuple[Callable[[], Any], Aside | None]] = {
 
 
 def long(name: str, seconds: float = 20.0, seed: int = 0) -> list[Outcome]:
-    """The map of that name, the time shared out among the flavours."""
+    """The map of that name, an outcome for each flavour; `seconds` of running, and longer than that of judging."""
     factory, aside = MAPS[name]
-    share = seconds / len(Flavour)
+    outcomes = [run(factory, seconds * each.share, each, aside, seed=seed) for each in Flavour]
     return [
-        replace(run(factory, share, flavour, aside, seed=seed), name=f"{name}, {flavour.name}")
-        for flavour in Flavour
+        replace(found, name=f"{name}, {each.name}") for found, each in zip(outcomes, Flavour, strict=True)
     ]
 
 
@@ -167,7 +159,7 @@ def _round(
         while aside is not None and not done.is_set():
             aside(map_, next(numbers))
 
-    workers = [threading.Thread(target=guarded(lambda client=client: work(client))) for client in clients]
+    workers = [threading.Thread(target=guarded(partial(work, client))) for client in clients]
     helper = threading.Thread(target=guarded(beside))
     with _switching_often():
         for thread in (*workers, helper):

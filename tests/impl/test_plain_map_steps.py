@@ -180,13 +180,28 @@ def test_each_broken_step_is_named(
 
 
 def test_a_guarded_map_that_is_written_without_its_lock_is_named() -> None:
-    map_ = GuardedMap[Any, Any]()
-    check = map_.step_invariants()
-    check()
-    writing(map_.items)
-    with pytest.raises(AssertionError, match="somebody writes to the map without mu"):
+    def changes_a_value(map_: GuardedMap[Any, Any]) -> None:
+        first(map_.items).elem.write("another")
+
+    def sets_the_flag(map_: GuardedMap[Any, Any]) -> None:
+        writing(map_.items)
+
+    def under_the_read_lock(map_: GuardedMap[Any, Any]) -> None:
+        map_.mu.rlock()
+        changes_a_value(map_)
+
+    for act in (changes_a_value, sets_the_flag, under_the_read_lock):
+        map_ = GuardedMap[Any, Any]()
+        map_.store("a", 1)
+        check = map_.step_invariants()
         check()
-    map_.mu.lock()
-    check()
-    with pytest.raises(AssertionError, match="mu is held"):
+        with pytest.raises(AssertionError, match="somebody writes, but no writer has mu for itself"):
+            act(map_)
+            check()
+
+
+def test_a_guarded_map_whose_lock_is_held_is_not_at_rest() -> None:
+    map_ = GuardedMap[Any, Any]()
+    map_.mu.rlock()
+    with pytest.raises(AssertionError, match="mu is held or waited for"):
         map_.check_invariants()
