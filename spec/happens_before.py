@@ -230,9 +230,9 @@ class DataRaces:
     each location one write, and one read a thread.
     """
 
-    def __init__(self, labels: Mapping[Access, Label] = GO) -> None:
+    def __init__(self) -> None:
         self.races: list[Race] = []
-        self._order = HappensBefore(labels)
+        self._order = HappensBefore()
         self._intervals: dict[int, _Interval] = {}
         self._locations: dict[Hashable, _Location] = {}
         self._held: dict[int, tuple[Held, ...]] = {}
@@ -330,7 +330,7 @@ def _remedy(first: _Touch, second: _Touch) -> str:
         return f"Both hold {name} only for reading, which orders no readers: whoever writes must lock it."
     if first.held and second.held:
         one, other = _name(first.held[-1].lock), _name(second.held[-1].lock)
-        return f"They hold different locks: they would be ordered if both held {one}, or both {other}."
+        return f"They hold different locks: they would be ordered if both had locked {one}, or both {other}."
     for holder, without in ((second, first), (first, second)):
         if holder.held:
             return _if_both_held(holder, without)
@@ -344,7 +344,7 @@ def _remedy(first: _Touch, second: _Touch) -> str:
 
 
 def _if_both_held(holder: _Touch, without: _Touch) -> str:
-    lock, reading = holder.held[-1]
+    lock, reading = next((held for held in holder.held if not held.reading), holder.held[-1])
     wanted = f"They would be ordered if client {without.interval.thread} had held {_name(lock)} as well"
     if reading and holder.access is Access.WRITE:
         return f"{wanted}, and client {holder.interval.thread}, which writes, not only for reading."

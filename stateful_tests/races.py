@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import linecache
 import sys
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from pathlib import PurePath
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from mapproof.spec.accesses import Access
-from mapproof.spec.happens_before import GO, DataRaces, Label, Race
+from mapproof.spec.happens_before import DataRaces, Race
 from mapproof.stateful_tests.explorer.opcode_events import line_of
 
 _PLAIN = (Access.READ, Access.WRITE, Access.OR)
@@ -42,8 +42,8 @@ class RaceDetector:
     Judges what is made of the primitives of `impl.sync`; memory of other Python code is not seen.
     """
 
-    def __init__(self, labels: Mapping[Access, Label] = GO) -> None:
-        self._found = DataRaces(labels)
+    def __init__(self) -> None:
+        self._found = DataRaces()
         self.start = self._found.start
         self.join = self._found.join
 

@@ -336,7 +336,7 @@ REMEDIES = {
     ),
     "two locks": (
         [(1, LOCK, "one"), (1, WRITE, "x"), (2, LOCK, "two"), (2, WRITE, "x")],
-        "They hold different locks: they would be ordered if both held one, or both two.",
+        "They hold different locks: they would be ordered if both had locked one, or both two.",
     ),
 }
 
@@ -349,7 +349,7 @@ def test_what_would_have_ordered_them(name: str) -> None:
 
 
 def test_a_race_is_told_in_one_paragraph() -> None:
-    (race,) = told((1, R_LOCK, "mu"), (1, LOCK, "w"), (1, WRITE, "x"), (2, Access.OR, "x"))
+    (race,) = told((1, LOCK, "w"), (1, R_LOCK, "mu"), (1, WRITE, "x"), (2, Access.OR, "x"))
     assert str(race) == (
         "client 1 writes x at line 3, holding w and mu (for reading), and client 2 sets bits of it at line 4, "
         "holding no lock; nothing orders the two. They would be ordered if client 2 had held w as well."
