@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -11,7 +12,7 @@ import (
 // misuse does what Go ends the process for. Everybody tries to recover from it, in vain.
 func misuse(what string) {
 	defer recovers()
-	m := map[int]int{0: 0}
+	m := map[int]int{}
 	switch what {
 	case "writes":
 		meeting(m, func() { m[1]++ })
@@ -40,8 +41,10 @@ func recovers() {
 	}
 }
 
-// meeting repeats an operation while somebody else writes to the map, for some seconds.
+// meeting repeats an operation while somebody else writes to the map, for some seconds. The map does not grow, for an
+// iteration that looks up a key that was moved may die as a read does.
 func meeting(m map[int]int, operation func()) {
+	runtime.GOMAXPROCS(4) // so that one processor suffices: the system switches threads inside of an operation, too
 	end := time.Now().Add(10 * time.Second)
 	repeat := func(operation func()) {
 		defer recovers()
@@ -49,11 +52,13 @@ func meeting(m map[int]int, operation func()) {
 			operation()
 		}
 	}
+	for i := range 1 << 12 {
+		m[i] = i
+	}
 	go repeat(func() {
 		for i := range 1 << 12 {
-			m[i] = i
+			m[i] = -i
 		}
-		clear(m)
 	})
 	repeat(operation)
 }

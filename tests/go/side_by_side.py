@@ -9,6 +9,7 @@ so both are held against Go's rules of iteration instead.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -83,6 +84,11 @@ class Go:
             raise RuntimeError(made.stderr)
         version, *insides = _run(binary, "").split()
         return cls(binary, version, frozenset(insides))
+
+    @property
+    def release(self) -> tuple[int, ...]:
+        """(1, 23) of go1.23.9."""
+        return tuple(map(int, re.findall(r"\d+", self.version)[:2]))
 
     def answers(self, programs: Sequence[Program]) -> list[list[str]]:
         """The answers of each program, one a word, from one process."""

@@ -117,9 +117,8 @@ def test_a_nan_that_was_cleared_may_still_come_in_the_maps_before_1_24(asked: As
     """If a growth began and ended since the iteration did: the one rule that PlainMap breaks, as real Go did."""
     found = list(asked.differences(clearing_program, built_in, 1000))
     assert all("fnan=" in each and each.endswith("came, when the map had None") for each in found), found
-    before = not has_trie(asked.go)
     assert any("ours answered" in each for each in found)
-    assert any("Go answered" in each for each in found) is before
+    assert any("Go answered" in each for each in found) is (asked.go.release < (1, 24))
 
 
 # -- private state
@@ -168,6 +167,8 @@ def fatal_words(misuse: Callable[[], object]) -> str:
     ],
 )
 def test_go_dies_of_misuse_with_our_words(go: Go, what: str, words: str) -> None:
+    if what == "clone" and go.release == (1, 24):
+        pytest.skip("in 1.24 alone, a clone is an iteration and dies as one")
     status, errors = go.misuse(what)
     assert (status, errors.splitlines()[0]) == (2, words)
     assert "recovered" not in errors
