@@ -44,7 +44,7 @@ class Flavour(Enum):
 
     UNIQUE_VALUES = (0.45, 300, 0, 0, 100_000)
     FEW_VALUES = (0.45, 3, 5, 0, 20_000)
-    WHOLE_MAP = (0.1, 4, 0, 20, 100)
+    WHOLE_MAP = (0.1, 4, 0, 25, 250)
 
     def __init__(self, share: float, keys: int, values: int, one_in: int, most: int) -> None:
         self.share = share
@@ -56,21 +56,23 @@ class Flavour(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a run. `account` says what was wrong, or why it is not known; it is "" if nothing was."""
+    """What came of a run. `account` says what was wrong, or why it is not known; it is "" if nothing was.
+    `overlapping` operations began while another was running: the others could as well have come one by one."""
 
     name: str
     verdict: Verdict
     account: str
     rounds: int
     operations: int
+    overlapping: int
     running_seconds: float
     checking_seconds: float
 
     def __str__(self) -> str:
         return (
-            f"{self.name}: {self.verdict}, {self.operations:,} operations in {self.rounds} rounds, "
-            f"{self.running_seconds:.1f} s, judged in {self.checking_seconds:.1f} s"
-            + (f"\n{self.account}" if self.account else "")
+            f"{self.name}: {self.verdict}, {self.operations:,} operations "
+            f"({self.overlapping:,} overlapping) in {self.rounds} rounds, {self.running_seconds:.1f} s, "
+            f"judged in {self.checking_seconds:.1f} s" + (f"\n{self.account}" if self.account else "")
         )
 
 
@@ -115,7 +117,7 @@ def run(
 ) -> Outcome:
     """Rounds until so many seconds of running are over, or something is wrong."""
     running = checking = 0.0
-    operations = 0
+    operations = overlapping = 0
     for number in count(1):
         clients = [_Client(flavour, Random(f"{seed} {number} {client}"), client) for client in range(threads)]
         started = time.perf_counter()
@@ -123,12 +125,13 @@ def run(
         running += time.perf_counter() - started
         history = recorder.history()
         operations += len(history)
+        overlapping += _overlapping(history)
         started = time.perf_counter()
         verdict, account = _judged(map_, history, error)
         checking += time.perf_counter() - started
         if verdict is not Verdict.LINEARIZABLE or running >= seconds:
             break
-    return Outcome(type(map_).__name__, verdict, account, number, operations, running, checking)
+    return Outcome(type(map_).__name__, verdict, account, number, operations, overlapping, running, checking)
 
 
 def _round(
@@ -171,6 +174,14 @@ def _round(
     for key in range(clients[0].flavour.keys):
         shared.load(key)
     return map_, recorder, errors[0] if errors else None
+
+
+def _overlapping(history: History) -> int:
+    found = ended = 0
+    for operation in history.operations:
+        found += operation.call < ended
+        ended = max(ended, operation.return_ or 0)
+    return found
 
 
 def _judged(map_: Any, history: History, error: BaseException | None) -> tuple[Verdict, str]:
