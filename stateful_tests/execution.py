@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -222,7 +222,7 @@ class Laboratory:
         recording = _Recording()
         target = self.target.factory()
         clients = {i: thread for i, thread in enumerate(scenario.threads, 1) if thread}
-        monitors = self._monitors(target, clients) if clients else ()
+        monitors = self._monitors(target) if clients else ()
         goes_on = self._phase({0: scenario.setup}, target, recording, Replay(Schedule()))
         if goes_on and clients:
             goes_on = self._together(clients, target, recording, strategy, monitors)
@@ -257,11 +257,11 @@ class Laboratory:
             self._simulation.watcher, self._simulation.listener = self._watcher, None
             self.watched_for.update(kind for kind, monitor in monitors if monitor.looked)
 
-    def _monitors(self, target: Any, clients: Iterable[int]) -> Monitors:
+    def _monitors(self, target: Any) -> Monitors:
         """Made before client 0 begins: what they remember of the object starts with the new one."""
         monitors = [(kind, make(self._simulation, target)) for kind, make in self._also]
         if self.checks.races:
-            monitors.append((FailureKind.RACE, Races(clients)))
+            monitors.append((FailureKind.RACE, Races()))
         if self.checks.invariants and has_step_invariants(target):
             monitors.append((FailureKind.INVARIANT, StepInvariants(target.step_invariants(), self._text)))
         return monitors

@@ -1,9 +1,10 @@
 """Obstruction freedom, checked by pausing everybody else: an operation that runs alone from there must end soon.
 
 The idea (Herlihy, Luchangco and Moir, ICDCS 2003): an operation is obstruction-free if it ends within a bounded number
-of its own steps once the others stand still, wherever they stand. So the bounded search goes through the states in
-which the operation is running, and from each of them one more run lets nobody but its client go on. Only states that
-another thread has just brought about need that: after a step of the client's own, it is the same run.
+of its own steps once the others stand still, wherever they stand. The bounded search goes through the states in which
+the operation is running. Where its client may go on, one of the schedules lets it go on to the end without a switch;
+where the bound forbids to switch to it, one more run does so, and never switches back. So every state is one from
+which the client was left alone.
 
     Progress("a load that hits", target, scenario, client=1, most=3, bound=2).run()
 
@@ -24,6 +25,7 @@ from mapproof.spec.evidence import Verdict
 from mapproof.stateful_tests.execution import (
     CANNOT_LOOK,
     FailureKind,
+    Laboratory,
     Target,
     laboratory,
 )
@@ -33,6 +35,7 @@ from mapproof.stateful_tests.explorer.simulation import Simulation
 from mapproof.stateful_tests.explorer.strategy import plainest
 from mapproof.stateful_tests.monitors import place_of_access, said
 from mapproof.stateful_tests.scenarios import Call, Scenario
+from mapproof.stateful_tests.trace import Counterexample
 
 _ALONE: Final = -1
 """The option of a choice that pauses all threads but one; no thread has this number."""
@@ -60,71 +63,68 @@ class Progress:
         """EXHAUSTED, FAILED with the state in which the client is stuck, SAMPLED when the limit came first, or
         INCONCLUSIVE with the reason."""
         started = time.perf_counter()
-        strategy = _Pausing(self.bound, self.client)
         try:
             with laboratory(self.target) as lab:
-                lab.also_watch(FailureKind.PROGRESS, lambda simulation, _: _Alone(self, simulation, strategy))
-                verdict, _, failing = every_schedule(lab, self.scenario, strategy, self.limit)
+                lab.also_watch(FailureKind.PROGRESS, lambda simulation, _: _Alone(self, simulation))
+                verdict, runs, failing = self._search(lab, self.bound)
+                if failing is not None:
+                    simpler = (self._search(lab, bound)[2] for bound in range(self.bound))
+                    failing = next(filter(None, simpler), failing)
         except CANNOT_LOOK as trouble:
             return Explored(self.name, Verdict.INCONCLUSIVE, str(trouble), time.perf_counter() - started)
-        return Explored(
-            self.name, verdict, self._scope(verdict, strategy.states), time.perf_counter() - started, failing
-        )
+        scope = f"preemptions <= {self.bound}: {self._words(verdict, runs)} of one scenario"
+        return Explored(self.name, verdict, scope, time.perf_counter() - started, failing)
 
-    def _scope(self, verdict: Verdict, states: int) -> str:
+    def _search(self, lab: Laboratory, bound: int) -> tuple[Verdict, int, Counterexample | None]:
+        return every_schedule(lab, self.scenario, _LeavingAlone(bound, self.client), self.limit)
+
+    def _words(self, verdict: Verdict, runs: int) -> str:
         ends = f"alone within {self.most} steps{'' if self.locks else ' and without a lock'}"
         match verdict:
             case Verdict.FAILED:
-                which = f"not {ends} from state {states:,}"
+                return f"not {ends} in schedule {runs:,}"
             case Verdict.SAMPLED:
-                which = f"{ends} from the first {states:,} states"
+                return f"{ends} from the states of the first {runs:,} schedules"
             case _:
-                which = f"{ends} from every state, reached {states:,} times,"
-        return f"preemptions <= {self.bound}: {which} of one scenario"
+                return f"{ends} from every state of all {runs:,} schedules"
 
 
-class _Pausing(PreemptionBound):
-    """Every schedule within the bound; and at each choice after a step of others, one in which they are paused."""
+class _LeavingAlone(PreemptionBound):
+    """Every schedule within the bound; and, wherever it forbids to go on with the client, one with nobody else."""
 
     def __init__(self, bound: int, client: int) -> None:
         super().__init__(bound)
-        self.states = 0
         self._client = client
 
     def begin(self) -> bool:
-        self.alone = False
-        self.others_moved = True
+        self._alone = False
         return super().begin()
 
     def choose(self, current: int | None, enabled: Sequence[int]) -> int:
-        if self.alone:
+        if self._alone:
             return self._client if self._client in enabled else plainest(current, enabled)
         chosen = super().choose(current, enabled)
-        if self._client in enabled:
-            self.others_moved = False
         if chosen != _ALONE:
             return chosen
-        self.alone = True
-        self.states += 1
+        self._alone = True
         return self._client
 
     def _options(self, current: int | None, enabled: Sequence[int]) -> tuple[int, ...]:
         options = super()._options(current, enabled)
-        return (_ALONE, *options) if self.others_moved and self._client in enabled else options
+        forbidden = self._client in enabled and self._client not in options
+        return (_ALONE, *options) if forbidden else options
 
 
 class _Alone:
     """Counts the steps that the client makes while nobody else makes one, and sees whether it must wait."""
 
-    def __init__(self, progress: Progress, simulation: Simulation, strategy: _Pausing) -> None:
+    def __init__(self, progress: Progress, simulation: Simulation) -> None:
         self.looked = True
         self._progress = progress
         self._simulation = simulation
-        self._strategy = strategy
         self._call: Call | None = None
         self._steps = 0
         self._held: defaultdict[int, list[str]] = defaultdict(list)
-        strategy.alone = False  # in a run that only repeats another, the strategy is not asked
 
     def arrived(self) -> str | None:
         me = None if self._call is None else self._simulation.standing(self._progress.client)
@@ -143,14 +143,12 @@ class _Alone:
         return wrong
 
     def effect(self, client: int, target: object, access: Access, happened: bool) -> None:
-        if access is not Access.TRY_LOCK:
-            self._note(client, target, access)
-        elif happened:
-            self._note(client, target, Access.LOCK)
+        if happened:
+            self._note(client, target, Access.LOCK if access is Access.TRY_LOCK else access)
 
     def _own_step(self, doing: Any) -> str | None:
         if isinstance(doing, Call):
-            self._begin(doing)
+            self._call, self._steps = doing, 0
             return None
         self._steps += 1
         if self._steps > self._progress.most:
@@ -159,16 +157,8 @@ class _Alone:
             return self._stuck(f"touches a lock ({said(doing)})")
         return None
 
-    def _begin(self, call: Call) -> None:
-        if self._call is not None and self._strategy.alone:
-            self._simulation.stop()
-        self._call = call
-        self._steps = 0
-        self._strategy.others_moved = True
-
     def _others_step(self) -> None:
         self._steps = 0
-        self._strategy.others_moved = True
         if self._simulation.standing(self._progress.client) is None:
             self._simulation.stop()  # what the others do from here on is of no interest
 

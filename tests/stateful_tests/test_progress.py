@@ -51,7 +51,7 @@ def test_a_load_ends_alone_in_so_many_steps_and_no_fewer(name: str) -> None:
     assert kept.verdict == "EXHAUSTED", headline(kept)
     steps = promise.most
     assert kept.scope.startswith(
-        f"preemptions <= 1: alone within {steps} steps and without a lock from every state, reached "
+        f"preemptions <= 1: alone within {steps} steps and without a lock from every state of all "
     )
     broken = replace(promise, most=steps - 1).run()
     assert broken.verdict == "FAILED"
@@ -105,13 +105,37 @@ def test_the_run_that_is_stuck_is_told() -> None:
     assert failure is not None
     assert failure.kind is FailureKind.PROGRESS
     assert "  mu.readerCount: add" in account
-    assert "client 1    3..     load('a') pending" in account
+    assert "client 1    4..     load('a') pending" in account
+
+
+class Tries(SyncMap[Any, Any]):
+    """A store waits in a loop for mu, tries it twice when it has it, and gives it back before it stores."""
+
+    def store(self, key: Any, value: Any) -> None:
+        while not self.mu.try_lock():
+            pass
+        self.mu.try_lock()
+        self.mu.unlock()
+        super().store(key, value)
+
+
+def test_who_holds_what_is_told_of_locks_that_were_tried() -> None:
+    found = progress_of(Tries, 20, "load_or_store a 1", "store a 2", "store a 3", bound=0, locks=True)
+    told = headline(found)
+    assert "client 1's m.store('a', 2) has not ended after 20 steps of its own" in told
+    of_client_1, of_client_2 = told.split("; ")[1:]
+    assert "holding" not in of_client_1
+    assert of_client_2.endswith(", holding mu")
+    assert "mu and mu" not in told
 
 
 def test_a_limit_that_comes_first_is_no_exhaustion() -> None:
     found = progress_of(SyncMap, 3, "store a 1; load a", "load a", "store b 2", limit=20)
     assert found.verdict == "SAMPLED"
-    assert found.scope.startswith("preemptions <= 2: alone within 3 steps and without a lock from the first ")
+    assert found.scope == (
+        "preemptions <= 2: alone within 3 steps and without a lock from the states of the first 20 schedules of one "
+        "scenario"
+    )
 
 
 # -- against a slow search: stop at each choice of each schedule, and let only the client go on
