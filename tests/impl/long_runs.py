@@ -34,7 +34,7 @@ from mapproof.spec.recorder import Recorder
 SWITCH_INTERVAL = 1e-6
 ROUND_SECONDS = 2.0
 CHECK_SECONDS = 120.0
-"""Longer, and the verdict on a round is UNKNOWN."""
+"""A round that takes longer to judge is UNKNOWN."""
 
 
 class Flavour(Enum):
@@ -114,6 +114,7 @@ def run(
     *,
     threads: int = 8,
     seed: int = 0,
+    check_seconds: float = CHECK_SECONDS,
 ) -> Outcome:
     """Rounds until so many seconds of running are over, or something is wrong."""
     running = checking = 0.0
@@ -127,7 +128,7 @@ def run(
         operations += len(history)
         overlapping += _overlapping(history)
         started = time.perf_counter()
-        verdict, account = _judged(map_, history, error)
+        verdict, account = _judged(map_, history, error, check_seconds)
         checking += time.perf_counter() - started
         if verdict is not Verdict.LINEARIZABLE or running >= seconds:
             break
@@ -184,10 +185,12 @@ def _overlapping(history: History) -> int:
     return found
 
 
-def _judged(map_: Any, history: History, error: BaseException | None) -> tuple[Verdict, str]:
+def _judged(
+    map_: Any, history: History, error: BaseException | None, check_seconds: float
+) -> tuple[Verdict, str]:
     if error is not None:
         return Verdict.FAILED, f"{type(error).__name__}: {error}"
-    decided = check(history, type(map_).claims, limit_seconds=CHECK_SECONDS)
+    decided = check(history, type(map_).claims, limit_seconds=check_seconds)
     if isinstance(decided, Violation):
         return decided.verdict, decided.explanation
     if decided.verdict is Verdict.LINEARIZABLE:

@@ -95,8 +95,8 @@ class SharedWithoutALock(PlainMap[Any, Any]):
 )
 def test_a_wrong_map_is_found(factory: Callable[[], Any], flavour: Flavour, verdict: Verdict) -> None:
     for seed in range(20):
-        outcome = run(factory, 0.3, flavour, seed=seed)
-        if outcome.verdict is not Verdict.LINEARIZABLE:
+        outcome = run(factory, 0.3, flavour, seed=seed, check_seconds=2.0)
+        if outcome.verdict not in (Verdict.LINEARIZABLE, Verdict.UNKNOWN):
             break
     assert outcome.verdict is verdict, str(outcome)
     assert outcome.account
