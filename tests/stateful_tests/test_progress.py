@@ -97,6 +97,12 @@ def test_each_call_of_a_client_is_held_to_it() -> None:
     assert progress_of(SyncMap, 3, *programs, bound=1).verdict == "EXHAUSTED"
 
 
+def test_two_others_may_be_paused() -> None:
+    programs = ("store a 1; load a", "load a", "store b 2", "load b")
+    assert progress_of(SyncMap, 3, *programs, bound=1).verdict == "EXHAUSTED"
+    assert "client 3 " in headline(progress_of(SyncMap, 2, *programs, bound=1))
+
+
 def test_the_run_that_is_stuck_is_told() -> None:
     found = progress_of(RWMutexMap, MANY, "store a 1", "load a", "store b 2", locks=True)
     assert found.counterexample is not None
