@@ -18,6 +18,7 @@ T6 and T7 compare with what was seen before, and so are for `EveryStep` only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mapproof.impl.trie_nodes import BITS_PER_LEVEL, CHILDREN, HASH_BITS, Entry, Indirect
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mapproof.impl.trie_map import TrieMap
 
 Hash = Callable[[Any], int]
+_peek = methodcaller("peek")
 
 
 class Position(NamedTuple):
@@ -39,10 +41,8 @@ class Position(NamedTuple):
 
 
 def _position(node: Indirect[Any, Any], path: int, shift: int) -> Position:
-    children = (child.peek() for child in node.children)
-    return Position(
-        node, path, shift, [(bits, child) for bits, child in enumerate(children) if child is not None]
-    )
+    children = enumerate(map(_peek, node.children))
+    return Position(node, path, shift, [(bits, child) for bits, child in children if child is not None])
 
 
 def check_at_rest(map_: TrieMap[Any, Any], hash_of: Hash) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of the maps that are told apart by hashes share: their catalogue explored, and their mutants built."""
+"""What the tests of the maps that are told apart by hashes share: how their mutants are built, and watched."""
 
 from __future__ import annotations
 
@@ -9,21 +9,9 @@ from typing import Any
 import map_mutants
 from mutants import Changes, Mutant, built
 
-from mapproof.stateful_tests.catalogue import scenario_of
 from mapproof.stateful_tests.catalogue_hashed import Placed
-from mapproof.stateful_tests.execution import Checks
-from mapproof.stateful_tests.exhaustion import Exhaustion, Explored
-from mapproof.stateful_tests.targets import target_of
 
 Factory = Callable[[], Any]
-
-
-def watched_at_every_step(placed: Placed, name: str, bound: int = 2) -> Explored:
-    """Every schedule of a scenario with at most `bound` preemptions, races and invariants looked for."""
-    factory, setup, threads = placed[name]
-    target = target_of(factory, factory.__name__)
-    scenario = scenario_of(target.adapter, setup, *threads)
-    return Exhaustion(name, target, scenario, bound, checks=Checks(races=True, invariants=True)).run()
 
 
 def factory_of(

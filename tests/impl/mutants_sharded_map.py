@@ -37,6 +37,8 @@ SCENARIOS = {
         "store a 1; store b 2; len",
         ("len; load b", "clear; load a"),
     ),
+    "a delete between copy and switch": (splitting_map, "store a 1; len", ("len", "delete a; load a")),
+    "a clear meets a whole split": (splitting_map, "store a 1", ("len; len", "clear")),
     "two loads around the switch": (
         splitting_map,
         "store a 1; len",

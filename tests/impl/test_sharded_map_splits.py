@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from hashed import watched_at_every_step
 from mutants import Changes, built
 from mutants_sharded_map import FILLS_GAPS, MODULES
 from slips_sharded_map import READS_FIRST
@@ -19,7 +18,7 @@ from mapproof.spec.claims import Claims, Contract
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.operations import Op
 from mapproof.stateful_tests.catalogue import scenario_of
-from mapproof.stateful_tests.catalogue_hashed import SHARDED_MAP
+from mapproof.stateful_tests.catalogue_hashed import SHARDED_MAP, exploration
 from mapproof.stateful_tests.execution import Checks
 from mapproof.stateful_tests.exhaustion import Exhaustion, Explored
 from mapproof.stateful_tests.scenarios import Call
@@ -28,7 +27,8 @@ from mapproof.stateful_tests.targets import target_of
 
 @pytest.mark.parametrize("name", SHARDED_MAP)
 def test_no_schedule_of_a_split_goes_wrong_at_any_step(name: str) -> None:
-    explored = watched_at_every_step(SHARDED_MAP, name)
+    """At most one preemption; `mapproof verify` has two."""
+    explored = exploration("ShardedMap", SHARDED_MAP, name, bound=1).run()
     assert explored.verdict is Verdict.EXHAUSTED, explored.evidence()
 
 

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hashed import watched_at_every_step
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 from tries import HASHES, Hash, divergence, seeded
@@ -24,12 +23,15 @@ from mapproof.impl.trie_map import TrieMap, seeded_hash
 from mapproof.impl.trie_nodes import CHILDREN, HASH_BITS, Entry, Indirect
 from mapproof.spec.linearizability import Linearizable, check
 from mapproof.stateful_tests.adapters import adapter_for
-from mapproof.stateful_tests.catalogue_hashed import TRIE_MAP
+from mapproof.stateful_tests.catalogue_hashed import explorations
+from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.machines import machine_for
 from mapproof.stateful_tests.real_threads import record
 
 Map = TrieMap[Any, Any]
 Run = Callable[..., None]
+
+EXPLORATIONS = [of for of in explorations() if of.name.startswith("TrieMap")]
 
 every_hash = pytest.mark.parametrize("hash_of", HASHES.values(), ids=HASHES)
 
@@ -141,9 +143,9 @@ def test_a_hash_that_changes_is_said_to() -> None:
 
 
 @every_hash
-def test_thousands_of_random_sequences_answer_as_a_dict(hash_of: Hash) -> None:
+def test_hundreds_of_random_sequences_answer_as_a_dict(hash_of: Hash) -> None:
     make = partial(TrieMap[Any, Any], hash_of)
-    assert [found for seed in range(500) if (found := divergence(make, seed))] == []
+    assert [found for seed in range(200) if (found := divergence(make, seed))] == []
 
 
 @every_hash
@@ -344,9 +346,9 @@ def test_a_node_may_be_dead_while_it_is_removed_and_never_again_alive() -> None:
 # -- every interleaving with few preemptions
 
 
-@pytest.mark.parametrize("name", TRIE_MAP)
-def test_no_schedule_of_a_scenario_goes_wrong_at_any_step(name: str) -> None:
-    result = watched_at_every_step(TRIE_MAP, name)
+@pytest.mark.parametrize("exploration", EXPLORATIONS, ids=lambda exploration: exploration.name)
+def test_no_schedule_of_a_scenario_goes_wrong_at_any_step(exploration: Exhaustion) -> None:
+    result = exploration.run()
     assert result.verdict == "EXHAUSTED", result.evidence()
 
 
