@@ -7,9 +7,10 @@ one again, a map of ours, which asks a dict, finds the very object.
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from side_by_side import UNHASHABLE, Program, Word
@@ -118,13 +119,29 @@ def _walk(random_: random.Random, pool: Sequence[Any], first: int) -> Word:
 def numbers_program(seed: int) -> Program:
     """Operations on a map of numbers, for the kind that shows its memory."""
     random_ = random.Random(seed)
-    keys, deletes = random_.choice([(10, 3), (40, 1), (40, 4), (120, 2)])
+    if seed % 3 == 0:
+        return Program("map.inside", tuple(_crowding_words(random_)))
+    keys, deletes, length = random_.choice([(10, 3, 30), (40, 1, 100), (40, 4, 100), (150, 1, 300)])
     words: list[Word] = []
-    for number in range(random_.choice([20, 60, 150])):
+    for number in range(length):
         if random_.random() < 0.01:
             words.append(random_.choice([("clear",), ("range",)]))
         words.append(_change(random_, range(keys), deletes, number, False))
     return Program("map.inside", tuple(words))
+
+
+def _crowding_words(random_: random.Random) -> Iterator[Word]:
+    """Many keys come into one bucket and nearly all go again, so that overflow buckets remain and a repacking begins.
+
+    The low bits of the hash of a number are the same for numbers that have theirs in common.
+    """
+    fresh = itertools.count()
+    for _ in range(random_.randint(2, 6)):
+        low = random_.randrange(4)
+        keys = [low + 64 * next(fresh) for _ in range(random_.randint(9, 24))]
+        yield from (("store", key, key) for key in keys)
+        yield from (_change(random_, keys, 3, 0, False) for _ in range(5))
+        yield from (("delete", key) for key in random_.sample(keys, len(keys) - random_.randint(0, 4)))
 
 
 def clearing_program(seed: int) -> Program:
