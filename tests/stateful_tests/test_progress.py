@@ -126,9 +126,9 @@ class Tries(SyncMap[Any, Any]):
 
 
 def test_who_holds_what_is_told_of_locks_that_were_tried() -> None:
-    found = progress_of(Tries, 20, "load_or_store a 1", "store a 2", "store a 3", bound=0, locks=True)
+    found = progress_of(Tries, 100, "load_or_store a 1", "store a 2", "store a 3", bound=0, locks=True)
     told = headline(found)
-    assert "client 1's m.store('a', 2) has not ended after 20 steps of its own" in told
+    assert "client 1's m.store('a', 2) has not ended after 100 steps of its own" in told
     of_client_1, of_client_2 = told.split("; ")[1:]
     assert "holding" not in of_client_1
     assert of_client_2.endswith(", holding mu")
