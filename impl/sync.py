@@ -470,7 +470,8 @@ class PlainDict(Generic[K, V]):
     @overload
     def pop(self, key: K, default: Any) -> Any: ...
     def pop(self, key: K, default: Any = None) -> Any:
-        """Remove the key if it is there; answer what it held."""
+        """Remove the key if it is there; answer what it held. Raises TypeError for a key without a hash, as all do."""
+        hash(key)  # a dict that is empty does not ask
         if _hook is not None:
             _hook.before(self, Access.WRITE)
         return self._items.pop(key, default)
