@@ -1,132 +1,28 @@
-"""What the tests of the local cache share: one deployment in one object, the article's own cache, and scenarios.
-
-The idea: to the explorer, the clock, the replication and the delivery of the log are clients like any other: steps
-of time and of the log are operations, so every order of them and of the loads is a schedule.
-"""
+"""What the tests of the local cache share: the article's own cache, and an oracle for one thread and
+one for many."""
 
 from __future__ import annotations
 
 import random
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import count
+from itertools import accumulate, count
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
-from mapproof.impl.local_cache import REFRESH_AFTER, LocalCache
-from mapproof.impl.replication import Change, Follower, ManualClock, Primary, Reading, Replica, Source
-from mapproof.impl.sync import AtomicInt, PlainDict
-from mapproof.spec.staleness import BoundedStaleness
+from mapproof.impl.local_cache import REFRESH_AFTER
+from mapproof.impl.replication import Change, Follower, Source
+from mapproof.impl.sync import PlainDict
 from mapproof.spec.values import ABSENT
-from mapproof.stateful_tests.execution import Checks
-from mapproof.stateful_tests.objects import EVERY_CHECK, Invocation, ObjectScenario, Program
+from mapproof.stateful_tests.catalogue_cache import BOUND, CACHE, Broken, Deployment, Situation
 
-MAX_LAG = 1
-BOUND = 30 + MAX_LAG
-"""Seconds: the time to live and the lag of the replica."""
-
-
-class Broken(OSError):
-    """A source that cannot be reached."""
-
-
-class Counted:
-    """A source that counts its reads, sees which go on at once, and fails while it is told to."""
-
-    def __init__(self, source: Source[Any]) -> None:
-        self.source = source
-        self.reads = AtomicInt(0, "reads")
-        self.reading: list[Any] = []
-        self.broken = False
-
-    def read(self, key: Any) -> Reading:
-        self.reading.append(key)
-        try:
-            self.reads.add(1)
-            if self.broken:
-                raise Broken(f"cannot read {key!r}")
-            return self.source.read(key)
-        finally:
-            self.reading.remove(key)
-
-    def check_single_flight(self) -> None:
-        twice = {key for key in self.reading if self.reading.count(key) > 1}
-        if twice:
-            raise AssertionError(f"single flight: {twice} are read twice at once")
-
-
-class Deployment:
-    """A primary, a replica and the cache of one node on one clock. A refresh waits for `refresh`, unless `inline`."""
-
-    def __init__(
-        self,
-        cache: Callable[..., Any] = LocalCache,
-        *,
-        primary: Callable[..., Primary[Any, Any]] = Primary,
-        replica: Callable[..., Replica[Any, Any]] = Replica,
-        inline: bool = False,
-        **options: Any,
-    ) -> None:
-        self.clock = ManualClock()
-        self.primary = primary(self.clock)
-        self.replica = replica(self.primary, self.clock, MAX_LAG)
-        self.tasks: list[Callable[[], None]] = []
-        self.of_primary, self.of_replica = Counted(self.primary), Counted(self.replica)
-        if not inline:
-            options["spawn"] = self.tasks.append
-        self.cache = cache(
-            self.of_primary, self.of_replica, self.primary.newest(), clock=self.clock, **options
-        )
-
-    def load(self, key: Any) -> tuple[Any, bool]:
-        return self.cache.load(key)  # type: ignore[no-any-return]
-
-    def store(self, key: Any, value: Any) -> None:
-        self.primary.store(key, value)
-
-    def delete(self, key: Any) -> None:
-        self.primary.delete(key)
-
-    def advance(self, seconds: int) -> None:
-        self.clock.advance(seconds)
-
-    def replicate(self) -> None:
-        self.replica.catch_up()
-
-    def deliver(self) -> None:
-        self.cache.catch_up()
-
-    def refresh(self) -> None:
-        """Do what is waiting for a worker."""
-        while self.tasks:
-            self.tasks.pop()()
-
-    def fail(self) -> None:
-        self.of_replica.broken = True
-
-    def recover(self) -> None:
-        self.of_replica.broken = False
-
-    @property
-    def loads(self) -> int:
-        """How often a source was read."""
-        return self.of_primary.reads.peek() + self.of_replica.reads.peek()
-
-    def check_invariants(self) -> None:
-        for part in (self.primary, self.replica, self.cache):
-            part.check_invariants()
-
-    def step_invariants(self) -> Callable[[], None]:
-        checks = [part.step_invariants() for part in (self.primary, self.replica, self.cache)]
-        if not isinstance(self.cache, ArticleCache):
-            checks += [self.of_primary.check_single_flight, self.of_replica.check_single_flight]
-
-        def check() -> None:
-            for each in checks:
-                each()
-
-        return check
+SITUATIONS = {
+    **CACHE,
+    "a load fails and is tried again": Situation(
+        "store a 1; replicate; fail", ("load a; recover; load a",), raises=(Broken,)
+    ),
+}
 
 
 def fill(node: Deployment, **rows: Any) -> None:
@@ -187,141 +83,6 @@ class ArticleCache(Follower[Any, Any]):
 
     def check_invariants(self) -> None:
         assert not self.mu.locked()
-
-    def step_invariants(self) -> Callable[[], None]:
-        return lambda: None
-
-
-KEYED = frozenset({"load", "store", "delete"})
-OTHERS = frozenset({"replicate", "deliver", "refresh", "fail", "recover"})
-
-
-def program(text: str) -> Program:
-    """Read `store a 1; advance 5; load a`."""
-    return tuple(_invocation(words.split()) for words in text.split(";") if words.strip())
-
-
-def _invocation(words: list[str]) -> Invocation:
-    method, *rest = words
-    key = rest.pop(0) if method in KEYED else None
-    return Invocation(method, tuple(map(int, rest)), key)
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What meets what. `bound` is on staleness, in seconds: the lesser one where every change arrives in time."""
-
-    setup: str
-    threads: tuple[str, ...]
-    observers: str = "refresh; load a; load b; refresh"
-    bound: float = BOUND
-    options: dict[str, Any] = field(default_factory=dict)
-    raises: tuple[type[Exception], ...] = ()
-
-    def scenario(
-        self, name: str, *, checks: Checks = EVERY_CHECK, judged: bool = True, **classes: Any
-    ) -> ObjectScenario:
-        """The scenario on a deployment of these classes; only if `judged` are the answers held to the bound."""
-        return ObjectScenario(
-            name,
-            partial(Deployment, **{**self.options, **classes}),
-            tuple(map(program, self.threads)),
-            program(self.setup),
-            program(self.observers),
-            BoundedStaleness(self.bound, others=OTHERS) if judged else None,
-            checks,
-            self.raises,
-        )
-
-
-IN_TIME = 0.5
-"""A bound where changes are delivered before the clock moves on: any D will do."""
-
-SITUATIONS = {
-    "a load meets a change of its key": Situation(
-        "store a 1; replicate; deliver; advance 31",
-        ("load a", "store a 2; deliver; advance 1; load a"),
-        bound=IN_TIME,
-    ),
-    "a refresh meets a change of its key": Situation(
-        "store a 1; replicate; deliver; advance 11; load a",
-        ("refresh", "store a 2; deliver; advance 1; load a"),
-        bound=IN_TIME,
-    ),
-    "a refresh that meets nothing but readers": Situation(
-        "store a 1; replicate; load a; advance 11; store a 2; advance 1; replicate",
-        ("load a; load a", "load a", "refresh"),
-    ),
-    "time passes while a key is loaded": Situation(
-        "store a 1; replicate",
-        ("load a", "store a 2; advance 29"),
-        observers="advance 29; load a; refresh",
-    ),
-    "an expired key meets two readers": Situation(
-        "store a 1; replicate; load a; store a 2; replicate; advance 30",
-        ("load a", "load a; load a"),
-        bound=MAX_LAG,
-    ),
-    "an absent key is made while it is looked for": Situation(
-        "",
-        ("load a; load a", "store a 1; deliver; advance 1; load a"),
-        bound=IN_TIME,
-    ),
-    "a deleted key must not come back from the replica": Situation(
-        "store a 1; replicate; deliver",
-        ("load a; load a", "delete a; deliver; advance 6; load b; load a"),
-        bound=IN_TIME,
-    ),
-    "an evicted key must not come back older": Situation(
-        "store a 1; replicate; deliver",
-        ("load a", "store a 2; deliver; store b 1; deliver; advance 1; load a"),
-        bound=IN_TIME,
-        options={"max_entries": 1},
-    ),
-    "a key is dropped while it is loaded": Situation(
-        "store a 1; replicate; deliver; advance 31",
-        ("load a; load a", "store a 2; deliver; store b 1; deliver; advance 1; load a"),
-        bound=IN_TIME,
-        options={"max_entries": 1},
-    ),
-    "a refresh, and much later a read": Situation(
-        "store a 1; replicate; load a; advance 11", ("load a; refresh", "advance 31; load a")
-    ),
-    "an inline refresh meets a reader": Situation(
-        "store a 1; replicate; load a; advance 11; store a 2; replicate",
-        ("load a", "load a"),
-        options={"inline": True},
-    ),
-    "a due read meets the worker that refreshes": Situation(
-        "store a 1; replicate; load a; advance 11; store a 2; replicate", ("load a", "refresh; refresh")
-    ),
-    "a reader meets a flight that takes long": Situation(
-        "store a 1; replicate", ("load a", "store a 2; replicate; advance 40; load a")
-    ),
-    "an absent key is made, and the log is lost": Situation(
-        "load a; store a 1; replicate; advance 32", ("load a", "load a; store b 1; advance 6; load b")
-    ),
-    "the replica lags": Situation(
-        "store a 1; replicate; store a 2; advance 32", ("load a", "load a; replicate")
-    ),
-    "two deliver at once": Situation(
-        "store a 1; store a 2", ("deliver; load a", "deliver; store a 3"), bound=IN_TIME
-    ),
-    "replication meets a load": Situation("store a 1", ("replicate; store a 2; replicate", "load a; load a")),
-    "a load fails while another waits for it": Situation(
-        "store a 1; replicate; fail",
-        ("load a", "load a; recover; load a"),
-        raises=(Broken,),
-    ),
-    "a load fails and is tried again": Situation(
-        "store a 1; replicate; fail", ("load a; recover; load a",), raises=(Broken,)
-    ),
-    "a refresh fails": Situation(
-        "store a 1; replicate; load a; advance 11; load a; fail",
-        ("refresh; recover", "load a; advance 1; load a"),
-        raises=(Broken,),
-    ),
-}
 
 
 class Oracle:
@@ -434,3 +195,69 @@ def divergence(rng: random.Random, operations: int = 2_000, **options: Any) -> s
         except AssertionError as wrong:
             return f"operation {number}: {wrong}"
     return ""
+
+
+class Write(NamedTuple):
+    """A write of the primary (of ABSENT: a delete), called at a tick; when it had returned, the clock showed `over`."""
+
+    value: Any
+    called: int
+    over: float
+
+
+class Read(NamedTuple):
+    """A load, called and returned at a tick. Before that the clock showed `since`, and the cache had received the first
+    `received` changes."""
+
+    value: Any
+    call: int
+    return_: int
+    since: float
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """What many threads did with one key: its writes by their positions in the log, and its loads."""
+
+    writes: dict[int, Write] = field(default_factory=lambda: {0: Write(ABSENT, -1, -inf)})
+    reads: list[Read] = field(default_factory=list)
+
+    def unexplained(self, key: Any, bound: float) -> str:
+        """What is wrong with the first load that no write explains, "" if each is explained.
+
+        A load must answer a write that was not overwritten `bound` seconds before, nor by a change that the cache had
+        received before, and none that is older than what a load before it answered. Each load is taken to answer the
+        earliest write that will do, which leaves the most to those after it.
+        """
+        positions = sorted(self.writes)
+        writes = [self.writes[position] for position in positions]
+        ended = [*accumulate((write.over for write in writes[:0:-1]), min, initial=inf)][::-1]
+        ending = sorted(self.reads, key=lambda read: read.return_)
+        answered: dict[int, int] = {}
+        seen = over = 0
+        for read in sorted(self.reads, key=lambda read: read.call):
+            while ending[over].return_ < read.call:
+                seen = max(seen, answered[ending[over].call])
+                over += 1
+            known = [
+                place
+                for place, write in enumerate(writes)
+                if write.value == read.value and write.called < read.return_
+            ]
+            fresh = [place for place in known if ended[place] > read.since - bound]
+            received = bisect_right(positions, read.received) - 1
+            forward = [place for place in fresh if place >= max(seen, received)]
+            if not forward:
+                why = _REASONS[bool(known) + bool(fresh) + any(place >= received for place in fresh)]
+                return f"{key!r} was answered {read.value} at {read.since:g} s: {why}"
+            answered[read.call] = forward[0]
+        return ""
+
+
+_REASONS = (
+    "it was never held by then",
+    "it is older than the bound",
+    "it is older than a change that the cache had received",
+    "it is older than what was answered before",
+)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caches import BOUND, MAX_LAG, ArticleCache, Broken, Deployment, Oracle, divergence, fill
+from caches import ArticleCache, Oracle, divergence, fill
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -20,6 +20,7 @@ from mutants_local_cache import SEQUENTIAL, growth
 from mapproof.impl.local_cache import LocalCache
 from mapproof.impl.replication import ManualClock, Primary, Replica
 from mapproof.spec.values import ABSENT
+from mapproof.stateful_tests.catalogue_cache import BOUND, MAX_LAG, Broken, Deployment
 
 
 @pytest.fixture

@@ -7,33 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caches import IN_TIME, SITUATIONS, ArticleCache, Deployment, Situation
+from caches import ArticleCache
 from mutants_local_cache import alarms
 
 from mapproof.impl.local_cache import LocalCache
 from mapproof.spec.evidence import Verdict
-from mapproof.stateful_tests.exhaustion import Explored
-from mapproof.stateful_tests.objects import exhaust
-
-
-@pytest.mark.parametrize("name", SITUATIONS)
-def test_no_schedule_of_a_situation_goes_wrong(name: str) -> None:
-    scenario = SITUATIONS[name].scenario(name)
-    explored = exhaust(scenario, bound=1)
-    assert explored.verdict is Verdict.EXHAUSTED, explored.evidence()
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "a load meets a change of its key",
-        "a due read meets the worker that refreshes",
-        "a refresh fails",
-    ],
+from mapproof.stateful_tests.catalogue_cache import (
+    IN_TIME,
+    Deployment,
+    Situation,
+    cache_scenarios,
+    preemptions_of,
 )
-def test_nor_does_one_with_two_preemptions(name: str) -> None:
-    explored = exhaust(SITUATIONS[name].scenario(name), bound=2)
+from mapproof.stateful_tests.execution import NO_CHECKS, Checks
+from mapproof.stateful_tests.exhaustion import Explored
+from mapproof.stateful_tests.objects import ObjectScenario, exhaust
+
+
+@pytest.mark.parametrize("scenario", list(cache_scenarios()), ids=lambda scenario: scenario.name)
+def test_no_schedule_goes_wrong(scenario: ObjectScenario) -> None:
+    explored = exhaust(scenario, bound=preemptions_of(scenario))
     assert explored.verdict is Verdict.EXHAUSTED, explored.evidence()
+    assert "watched for a broken invariant and a data race" in explored.scope
 
 
 def test_generated_situations_raise_no_alarm() -> None:
@@ -50,7 +45,9 @@ LATE_LOAD = Situation(
 
 
 def run(situation: Situation, cache: Any, **options: Any) -> Explored:
-    return exhaust(situation.scenario("the article's", cache=cache, **options), bound=1)
+    """The article's cache promises no single flight, so nobody watches for it here."""
+    scenario = situation.scenario("the article's", checks=Checks(races=True), cache=cache, **options)
+    return exhaust(scenario, bound=1)
 
 
 @pytest.mark.parametrize("refreshes", [False, True])
@@ -77,5 +74,5 @@ class Sparing(Deployment):
 )
 def test_without_single_flight_each_of_many_misses_is_a_load(cache: Any, verdict: Verdict) -> None:
     readers = Situation("store a 1; replicate", ("load a",) * 3).scenario("three readers miss a key")
-    scenario = replace(readers, make=lambda: Sparing(cache), observers=(), model=None)
+    scenario = replace(readers, make=lambda: Sparing(cache), observers=(), model=None, checks=NO_CHECKS)
     assert exhaust(scenario, bound=1).verdict is verdict

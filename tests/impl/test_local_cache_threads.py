@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import random
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
 import pytest
-from caches import BOUND, Broken, Deployment, fill
+from caches import KeyRecord, Read, Write, fill
+from mutants_local_cache import MUTANTS, classes_of, real_threads
 
 from mapproof.impl.local_cache import Entry, Flight, Landed
 from mapproof.spec.consistency.stale_reads import Staleness, staleness
 from mapproof.spec.history import Operation
+from mapproof.spec.linearizability import Linearizable
+from mapproof.spec.linearizability.any_model import check_model
+from mapproof.spec.staleness import BoundedStaleness
+from mapproof.spec.values import ABSENT
+from mapproof.stateful_tests.catalogue_cache import BOUND, Broken, Deployment
 
 
 @pytest.fixture
@@ -98,6 +106,63 @@ def test_real_threads_stay_within_the_bound(run_threads: Callable[..., None], de
     assert measured.delta <= BOUND
     assert list(_went_back(reads)) == []
     node.check_invariants()
+
+
+def test_rounds_of_real_threads_stay_within_the_bound() -> None:
+    assert real_threads(0.0).startswith("WITHIN THE BOUND: ")
+
+
+@pytest.mark.parametrize(
+    ("slip", "says"),
+    [
+        (
+            "a load replaces what ranks higher",
+            "a change that the cache had received|what was answered before",
+        ),
+        ("a change is ignored while its key is in flight", "a change that the cache had received|before"),
+        ("that a key is absent is believed for ever", "ABSENT at .* s: it is older than the bound"),
+        ("the lag is ignored", "it is older than the bound"),
+        ("entries are dropped while they are gone through", "dictionary changed size during iteration"),
+    ],
+)
+def test_rounds_of_real_threads_find_what_is_broken(slip: str, says: str) -> None:
+    mutant = next(mutant for mutant in MUTANTS if mutant.wrong == slip)
+    assert re.search(says, real_threads(10.0, **classes_of(mutant)))
+
+
+def test_what_judges_them_agrees_with_the_model() -> None:
+    verdicts: Counter[bool] = Counter()
+    for seed in range(300):
+        record, operations = random_record(random.Random(seed))
+        decided = check_model(operations, BoundedStaleness(4.5))
+        fine = isinstance(decided, Linearizable)
+        assert (record.unexplained("a", 5) == "") is fine, (seed, operations)
+        verdicts[fine] += 1
+    assert min(verdicts.values()) > 60
+
+
+def random_record(rng: random.Random) -> tuple[KeyRecord, list[Operation]]:
+    """Writes and steps of the clock one after the other, loads that overlap them and each other, nothing received."""
+    record, operations, now = KeyRecord(), [], [0.0]
+    for tick in range(0, 60, 10):
+        if rng.random() < 0.5:
+            seconds = rng.randint(1, 4)
+            operations.append(Operation(0, "advance", None, (seconds,), None, tick, tick + 5))
+            now.append(now[-1] + seconds)
+        else:
+            value = tick if rng.random() < 0.8 else ABSENT
+            op, args = ("delete", ()) if value is ABSENT else ("store", (value,))
+            operations.append(Operation(0, op, "a", args, None, tick, tick + 5))
+            record.writes[tick + 1] = Write(value, tick, now[-1])
+            now.append(now[-1])
+    ticks = rng.sample([tick for tick in range(60) if tick % 5], 8)
+    for client, (one, other) in enumerate(zip(ticks[::2], ticks[1::2], strict=True), 1):
+        call, return_ = sorted((one, other))
+        value = rng.choice(list(record.writes.values())).value
+        result = (None, False) if value is ABSENT else (value, True)
+        operations.append(Operation(client, "load", "a", (), result, call, return_))
+        record.reads.append(Read(value, call, return_, now[(call + 4) // 10], 0))
+    return record, operations
 
 
 def _went_back(reads: list[tuple[int, int, str, int]]) -> Iterator[str]:

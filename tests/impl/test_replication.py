@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from caches import Deployment, fill
+from caches import fill
 
 from mapproof.impl.replication import LagError, ManualClock, Replica
 from mapproof.spec.values import ABSENT
+from mapproof.stateful_tests.catalogue_cache import Deployment
 
 
 @pytest.fixture
