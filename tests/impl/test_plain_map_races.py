@@ -13,17 +13,7 @@ from typing import Any
 
 import pytest
 from mutants_plain_map import alarms
-from plain_map_flags import (
-    EIGHT,
-    TWO_STORES,
-    WITHOUT_A_LOCK,
-    not_as_go,
-    outcome,
-    runs,
-    shortest,
-    spread,
-    target,
-)
+from plain_map_flags import EIGHT, WITHOUT_A_LOCK, not_as_go, spread
 
 from mapproof.impl.guarded_map import GuardedMap
 from mapproof.impl.plain_map import PlainMap
@@ -37,6 +27,7 @@ from mapproof.stateful_tests.conformance import MapIsWrong, check_map
 from mapproof.stateful_tests.execution import Checks, laboratory
 from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
+from mapproof.stateful_tests.fail_fast import TWO_STORES, report, runs, shortest, target
 from mapproof.stateful_tests.real_threads import record
 
 # -- without a lock
@@ -59,7 +50,13 @@ def test_the_shortest_overlap_that_nothing_notices() -> None:
         "2: write tophash[1], write count, read flags, read flags, write flags, write elem[1]",
         "1: write flags, write elem[1]",
     ]
-    assert Counter(map(outcome, unnoticed)) == {"broken invariant": 8, "right": 4}
+    assert Counter(run.outcome for run in unnoticed) == {"broken invariant": 8, "right": 4}
+
+
+def test_both_kinds_are_printed() -> None:
+    text = report()
+    assert "402 are noticed" in text and "12 are not" in text
+    assert "2: write tophash[1], write count, read flags, read flags, write flags, write elem[1]" in text
 
 
 def test_what_a_load_may_meet_in_a_growth_that_nothing_guards() -> None:
