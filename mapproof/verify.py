@@ -27,7 +27,7 @@ from mapproof.impl.sync_map import SyncMap
 from mapproof.spec.evidence import Evidence, Kind, Verdict
 from mapproof.spec.linearizability import Linearizable, Unknown, Violation, check
 from mapproof.stateful_tests.adapters import adapter_for
-from mapproof.stateful_tests.catalogue import explorations
+from mapproof.stateful_tests.catalogue import Exploration, explorations
 from mapproof.stateful_tests.conformance import examine
 from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.machines import machine_for
@@ -66,8 +66,10 @@ def _jobs(seed: int) -> Iterator[tuple[str, Callable[[], Evidence]]]:
         yield f"{name}: real threads", partial(_history, factory, seed)
 
 
-def _exploration(exploration: Exhaustion) -> Evidence:
+def _exploration(exploration: Exploration) -> Evidence:
     explored = exploration.run()
+    if not isinstance(exploration, Exhaustion):
+        return explored.evidence()
     request = _request(exploration.target.factory)
     return keep(request, explored.evidence(), explored.counterexample, DIRECTORY)
 

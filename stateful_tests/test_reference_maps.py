@@ -17,7 +17,7 @@ from mapproof.impl.rwmutex_map import RWMutexMap
 from mapproof.impl.sync_map import SyncMap
 from mapproof.spec.evidence import Verdict
 from mapproof.stateful_tests.adapters import adapter_for
-from mapproof.stateful_tests.catalogue import explorations
+from mapproof.stateful_tests.catalogue.sync_maps import explorations
 from mapproof.stateful_tests.conformance import check_map
 from mapproof.stateful_tests.execution import laboratory
 from mapproof.stateful_tests.exhaustion import Exhaustion

@@ -15,7 +15,7 @@ from mapproof.impl.local_cache import REFRESH_AFTER
 from mapproof.impl.replication import Change, Follower, Source
 from mapproof.impl.sync import PlainDict
 from mapproof.spec.values import ABSENT
-from mapproof.stateful_tests.catalogue_cache import BOUND, CACHE, Broken, Deployment, Situation
+from mapproof.stateful_tests.catalogue.cache import BOUND, CACHE, Broken, Deployment, Situation
 
 SITUATIONS = {
     **CACHE,

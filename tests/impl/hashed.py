@@ -9,7 +9,7 @@ from typing import Any
 import map_mutants
 from mutants import Changes, Mutant, built
 
-from mapproof.stateful_tests.catalogue_hashed import Placed
+from mapproof.stateful_tests.catalogue.hashed import Placed
 
 Factory = Callable[[], Any]
 

@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from mutants import Detector
 
-from mapproof.stateful_tests.catalogue import Scenarios, scenario_of
+from mapproof.stateful_tests.catalogue.words import Scenarios, scenario_of
 from mapproof.stateful_tests.execution import Checks, Execution, FailureKind, Laboratory, Target, laboratory
 from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound

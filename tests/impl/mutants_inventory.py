@@ -21,7 +21,7 @@ from mapproof.spec.linearizability import Linearizable
 from mapproof.spec.linearizability.any_model import check_model
 from mapproof.spec.objects import Stock
 from mapproof.spec.recorder import Client, Recorder
-from mapproof.stateful_tests.catalogue_inventory import INVENTORIES, INVENTORY, scenario_of
+from mapproof.stateful_tests.catalogue.inventory import INVENTORIES, INVENTORY, scenario_of
 from mapproof.stateful_tests.execution import Checks
 from mapproof.stateful_tests.exhaustion import Explored
 from mapproof.stateful_tests.objects import ObjectScenario, exhaust, sample

@@ -19,7 +19,7 @@ from slips_local_cache import MUTANTS
 from mapproof.impl import local_cache, replication
 from mapproof.impl.replication import Reading, Source
 from mapproof.spec.values import ABSENT
-from mapproof.stateful_tests.catalogue_cache import BOUND, Deployment, Situation
+from mapproof.stateful_tests.catalogue.cache import BOUND, Deployment, Situation
 from mapproof.stateful_tests.execution import NO_CHECKS, Checks
 from mapproof.stateful_tests.exhaustion import Explored
 from mapproof.stateful_tests.objects import exhaust, sample

@@ -31,8 +31,8 @@ from mapproof.impl import guarded_map, plain_map
 from mapproof.impl.guarded_map import GuardedMap
 from mapproof.impl.sync import FatalError
 from mapproof.stateful_tests.adapters import adapter_for
-from mapproof.stateful_tests.catalogue import RWMUTEX_MAP
-from mapproof.stateful_tests.catalogue_plain_map import GUARDED_MAP, numbered
+from mapproof.stateful_tests.catalogue.guarded_map import GUARDED_MAP, numbered
+from mapproof.stateful_tests.catalogue.sync_maps import RWMUTEX_MAP
 from mapproof.stateful_tests.execution import Checks, Execution, Laboratory, Target, laboratory
 from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound

@@ -8,7 +8,7 @@ from sequential import shortest_divergence
 
 from mapproof.impl import rwmutex_map
 from mapproof.impl.rwmutex_map import RWMutexMap
-from mapproof.stateful_tests.catalogue import RWMUTEX_MAP
+from mapproof.stateful_tests.catalogue.sync_maps import RWMUTEX_MAP
 
 SCENARIOS = {
     **RWMUTEX_MAP,

@@ -20,8 +20,8 @@ from mapproof.impl.small_maps import (
     splitting_map_by_top_bits,
     splitting_map_of_two_bins,
 )
-from mapproof.stateful_tests.catalogue import scenario_of
-from mapproof.stateful_tests.catalogue_hashed import SHARDED_MAP
+from mapproof.stateful_tests.catalogue.hashed import SHARDED_MAP
+from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.execution import Execution, FailureKind, laboratory
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.targets import target_of

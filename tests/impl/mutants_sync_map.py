@@ -9,7 +9,7 @@ from sequential import shortest_divergence
 
 from mapproof.impl import sync_map
 from mapproof.impl.sync_map import SyncMap
-from mapproof.stateful_tests.catalogue import SYNC_MAP
+from mapproof.stateful_tests.catalogue.sync_maps import SYNC_MAP
 
 SCENARIOS = {
     **SYNC_MAP,

@@ -15,7 +15,7 @@ from tries import HASHES, divergence
 from mapproof.impl import small_maps, trie_map, trie_map_invariants, trie_nodes
 from mapproof.impl.small_maps import crowded_trie, trie_by_paths
 from mapproof.impl.trie_nodes import Indirect
-from mapproof.stateful_tests.catalogue_hashed import TRIE_MAP
+from mapproof.stateful_tests.catalogue.hashed import TRIE_MAP
 
 MODULES = (trie_nodes, trie_map_invariants, trie_map, small_maps)
 

@@ -25,7 +25,7 @@ from mapproof.impl.rwmutex_map import RWMutexMap
 from mapproof.impl.sharded_map import ShardedMap
 from mapproof.impl.sync import PlainDict, RWMutex
 from mapproof.spec.evidence import Verdict
-from mapproof.stateful_tests.catalogue_inventory import (
+from mapproof.stateful_tests.catalogue.inventory import (
     INVENTORIES,
     INVENTORY,
     inventory_scenarios,

@@ -20,7 +20,7 @@ from mutants_local_cache import SEQUENTIAL, growth
 from mapproof.impl.local_cache import LocalCache
 from mapproof.impl.replication import ManualClock, Primary, Replica
 from mapproof.spec.values import ABSENT
-from mapproof.stateful_tests.catalogue_cache import BOUND, MAX_LAG, Broken, Deployment
+from mapproof.stateful_tests.catalogue.cache import BOUND, MAX_LAG, Broken, Deployment
 
 
 @pytest.fixture

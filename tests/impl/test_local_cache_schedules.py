@@ -12,7 +12,7 @@ from mutants_local_cache import alarms
 
 from mapproof.impl.local_cache import LocalCache
 from mapproof.spec.evidence import Verdict
-from mapproof.stateful_tests.catalogue_cache import (
+from mapproof.stateful_tests.catalogue.cache import (
     IN_TIME,
     Deployment,
     Situation,

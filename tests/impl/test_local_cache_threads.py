@@ -21,7 +21,7 @@ from mapproof.spec.linearizability import Linearizable
 from mapproof.spec.linearizability.any_model import check_model
 from mapproof.spec.staleness import BoundedStaleness
 from mapproof.spec.values import ABSENT
-from mapproof.stateful_tests.catalogue_cache import BOUND, Broken, Deployment
+from mapproof.stateful_tests.catalogue.cache import BOUND, Broken, Deployment
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from mapproof.impl.plain_map_buckets import hash64
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.linearizability import Linearizable, check
 from mapproof.stateful_tests.adapters import adapter_for
-from mapproof.stateful_tests.catalogue import scenario_of
-from mapproof.stateful_tests.catalogue_plain_map import FULL, HALF_GROWN, explorations, numbered
+from mapproof.stateful_tests.catalogue.guarded_map import FULL, HALF_GROWN, explorations, numbered
+from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.conformance import MapIsWrong, check_map
 from mapproof.stateful_tests.execution import Checks, laboratory
 from mapproof.stateful_tests.exhaustion import Exhaustion

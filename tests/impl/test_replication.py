@@ -7,7 +7,7 @@ from caches import fill
 
 from mapproof.impl.replication import LagError, ManualClock, Replica
 from mapproof.spec.values import ABSENT
-from mapproof.stateful_tests.catalogue_cache import Deployment
+from mapproof.stateful_tests.catalogue.cache import Deployment
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from mapproof.impl.sharded_map import ShardedMap
 from mapproof.impl.small_maps import by_low_bits, splitting_map
 from mapproof.spec.claims import Claims
 from mapproof.stateful_tests.adapters import adapter_for
-from mapproof.stateful_tests.catalogue import scenario_of
+from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.execution import Target
 from mapproof.stateful_tests.exhaustion import Exhaustion, Explored
 

@@ -17,8 +17,8 @@ from mapproof.impl.small_maps import by_low_bits, splitting_map
 from mapproof.spec.claims import Claims, Contract
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.operations import Op
-from mapproof.stateful_tests.catalogue import scenario_of
-from mapproof.stateful_tests.catalogue_hashed import SHARDED_MAP, exploration
+from mapproof.stateful_tests.catalogue.hashed import SHARDED_MAP, exploration
+from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.execution import Checks
 from mapproof.stateful_tests.exhaustion import Exhaustion, Explored
 from mapproof.stateful_tests.scenarios import Call

@@ -23,7 +23,7 @@ from mapproof.impl.trie_map import TrieMap, seeded_hash
 from mapproof.impl.trie_nodes import CHILDREN, HASH_BITS, Entry, Indirect
 from mapproof.spec.linearizability import Linearizable, check
 from mapproof.stateful_tests.adapters import adapter_for
-from mapproof.stateful_tests.catalogue_hashed import explorations
+from mapproof.stateful_tests.catalogue.hashed import explorations
 from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.machines import machine_for
 from mapproof.stateful_tests.real_threads import record

@@ -12,7 +12,7 @@ import pytest
 
 from mapproof import verify as module
 from mapproof.spec.evidence import Evidence, Kind, Verdict
-from mapproof.stateful_tests.catalogue import explorations
+from mapproof.stateful_tests.catalogue.sync_maps import explorations
 
 REPORT = '{"schema": 1, "results": [{"name": "it", "kind": "proof", "verdict": "PROVED", "scope": "all", "seconds": 1}]}'
 WRITES_A_REPORT = f"""\

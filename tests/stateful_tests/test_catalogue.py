@@ -12,13 +12,8 @@ import pytest
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.operations import Op
 from mapproof.stateful_tests.adapters import adapter_for
-from mapproof.stateful_tests.catalogue import (
-    RWMUTEX_MAP,
-    SYNC_MAP,
-    explorations,
-    program_of,
-    scenario_of,
-)
+from mapproof.stateful_tests.catalogue.sync_maps import RWMUTEX_MAP, SYNC_MAP, explorations
+from mapproof.stateful_tests.catalogue.words import program_of, scenario_of
 from mapproof.stateful_tests.execution import Checks
 from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.scenarios import Call

@@ -12,7 +12,8 @@ import pytest
 from mapproof.impl.rwmutex_map import RWMutexMap
 from mapproof.impl.sync import Mutex, PlainDict
 from mapproof.impl.sync_map import SyncMap
-from mapproof.stateful_tests.catalogue import RWMUTEX_MAP, SYNC_MAP, scenario_of
+from mapproof.stateful_tests.catalogue.sync_maps import RWMUTEX_MAP, SYNC_MAP
+from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.execution import Checks, Execution, FailureKind, Laboratory, laboratory
 from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound

@@ -16,7 +16,7 @@ from mapproof.spec.evidence import Kind, Verdict
 from mapproof.spec.linearizability import Unknown
 from mapproof.spec.operations import Op
 from mapproof.stateful_tests import execution
-from mapproof.stateful_tests.catalogue import scenario_of
+from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.conformance import (
     Findings,
     MapIsWrong,

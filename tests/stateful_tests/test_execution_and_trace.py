@@ -13,7 +13,7 @@ import pytest
 from mapproof.impl.sync_map import SyncMap
 from mapproof.spec.linearizability import Unknown
 from mapproof.stateful_tests import execution
-from mapproof.stateful_tests.catalogue import scenario_of
+from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.execution import Execution, FailureKind, Laboratory, laboratory
 from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound

@@ -16,8 +16,8 @@ from mapproof.impl.sync import RWMutex
 from mapproof.impl.sync_map import SyncMap
 from mapproof.spec.accesses import Access
 from mapproof.spec.evidence import Verdict
-from mapproof.stateful_tests.catalogue import scenario_of
-from mapproof.stateful_tests.catalogue_progress import PROMISES, promises_of
+from mapproof.stateful_tests.catalogue.progress import PROMISES, promises_of
+from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.execution import FailureKind, Target, laboratory
 from mapproof.stateful_tests.exhaustion import Explored
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound

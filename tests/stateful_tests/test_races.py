@@ -30,7 +30,9 @@ from mapproof.impl.trie_map import TrieMap
 from mapproof.spec.accesses import Access
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.happens_before import Race
-from mapproof.stateful_tests import catalogue, races
+from mapproof.stateful_tests import races
+from mapproof.stateful_tests.catalogue import sync_maps
+from mapproof.stateful_tests.catalogue.words import Scenarios
 from mapproof.stateful_tests.execution import Checks, FailureKind
 from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
@@ -246,20 +248,20 @@ def test_memory_that_is_no_primitive_is_passed_over() -> None:
 # -- maps
 
 
-def watched(factory: type, scenarios: catalogue.Scenarios, bound: int = 1) -> Iterator[Exhaustion]:
-    for one in catalogue.explorations_of(factory, scenarios, bound):
+def watched(factory: type, scenarios: Scenarios, bound: int = 1) -> Iterator[Exhaustion]:
+    for one in sync_maps.explorations_of(factory, scenarios, bound):
         yield Exhaustion(one.name, one.target, one.scenario, bound, checks=Checks(races=True))
 
 
 @pytest.mark.parametrize(
     ("factory", "scenarios"),
     [
-        (SyncMap, catalogue.SYNC_MAP),
-        (TrieMap, catalogue.SYNC_MAP),
-        (RWMutexMap, catalogue.RWMUTEX_MAP),
+        (SyncMap, sync_maps.SYNC_MAP),
+        (TrieMap, sync_maps.SYNC_MAP),
+        (RWMutexMap, sync_maps.RWMUTEX_MAP),
     ],
 )
-def test_the_maps_have_no_race(factory: type, scenarios: catalogue.Scenarios) -> None:
+def test_the_maps_have_no_race(factory: type, scenarios: Scenarios) -> None:
     for exhaustion in watched(factory, scenarios):
         explored = exhaustion.run()
         assert explored.verdict is Verdict.EXHAUSTED, explored.counterexample

@@ -1,6 +1,6 @@
 """The scenarios in which a trie or a map in shards could go wrong, each with the small map that it is about.
 
-The idea: as in `catalogue`. For the trie they aim at the nodes that come and go with keys whose hashes agree, and at
+The idea: as in `sync_maps`. For the trie they aim at the nodes that come and go with keys whose hashes agree, and at
 chains; for the shards at each moment of a split, where `len` does a batch of it (see `small_maps.SplittingMap`).
 """
 
@@ -16,13 +16,13 @@ from mapproof.impl.small_maps import (
     trie_by_paths,
     trie_of_one_chain,
 )
-from mapproof.stateful_tests.catalogue import scenario_of
+from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.execution import Checks
 from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.targets import target_of
 
 Placed = Mapping[str, tuple[Callable[[], Any], str, tuple[str, ...]]]
-"""Name -> (the map, setup, one program for each thread), in the words that `catalogue.program_of` reads."""
+"""Name -> (the map, setup, one program for each thread), in the words that `words.program_of` reads."""
 
 TRIE_MAP: Placed = {
     "two first uses": (trie_of_one_chain, "", ("store a 1", "store a 2; load a")),

@@ -11,7 +11,7 @@ from typing import Any
 
 from mapproof.impl.small_maps import splitting_map, trie_by_paths, trie_of_one_chain
 from mapproof.impl.sync_map import SyncMap
-from mapproof.stateful_tests.catalogue import scenario_of
+from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.progress import Progress
 from mapproof.stateful_tests.targets import target_of
 

@@ -14,7 +14,7 @@ from typing import Final
 from mapproof.impl.guarded_map import GuardedMap
 from mapproof.spec.operations import Op
 from mapproof.stateful_tests.adapters import Adapter
-from mapproof.stateful_tests.catalogue import program_of
+from mapproof.stateful_tests.catalogue.words import program_of
 from mapproof.stateful_tests.execution import Checks
 from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.scenarios import Call, Scenario
@@ -41,7 +41,7 @@ GUARDED_MAP: Final[Mapping[str, tuple[int, str, tuple[str, ...]]]] = {
         ("compare_and_swap 0 1 2; load 0", "compare_and_delete 0 1"),
     ),
 }
-"""Name -> (bound of preemptions, setup, one program for each thread), in the words of `catalogue.program_of`."""
+"""Name -> (bound of preemptions, setup, one program for each thread), in the words of `words.program_of`."""
 
 
 def explorations() -> Iterator[Exhaustion]:

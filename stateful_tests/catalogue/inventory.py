@@ -1,6 +1,6 @@
 """The scenarios in which an inventory could go wrong, each named after what meets what in it.
 
-The idea: as in `catalogue`, but an inventory is no map, so what is judged is its own operations, by the model of a
+The idea: as in `sync_maps`, but an inventory is no map, so what is judged is its own operations, by the model of a
 stock. At the end the stock is counted: what was restocked and not sold must be there.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from mapproof.impl.inventory import CasInventory, Inventory, MutexInventory, RWMutexInventory
 from mapproof.impl.trie_map import TrieMap
 from mapproof.spec.objects import Stock
-from mapproof.stateful_tests.catalogue import Scenarios
+from mapproof.stateful_tests.catalogue.words import Scenarios
 from mapproof.stateful_tests.objects import Invocation, ObjectScenario, Program
 
 INVENTORIES: Mapping[str, Callable[[], Inventory]] = {
