@@ -1,7 +1,7 @@
 """The main job: everything that is known about the reference maps, shown again from nothing.
 
-The idea: four kinds of evidence in one table. The proofs run in a process of their own while this one explores,
-so that two cores are used and a prover that crashes costs one line, not the run.
+The idea: four kinds of evidence in one table. The proofs run in a process of their own, and so does every other
+one of the remaining jobs, so that two cores are used and a process that crashes costs one line, not the run.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,51 +24,105 @@ from hypothesis import seed as hypothesis_seed
 from hypothesis.stateful import run_state_machine_as_test
 
 from mapproof.failures import DIRECTORY, Request, keep
+from mapproof.impl.guarded_map import GuardedMap
 from mapproof.impl.rwmutex_map import RWMutexMap
+from mapproof.impl.sharded_map import ShardedMap
 from mapproof.impl.sync_map import SyncMap
+from mapproof.impl.trie_map import TrieMap
 from mapproof.spec.evidence import Evidence, Kind, Verdict
 from mapproof.spec.linearizability import Linearizable, Unknown, Violation, check
 from mapproof.stateful_tests.adapters import adapter_for
-from mapproof.stateful_tests.catalogue import Exploration, explorations
+from mapproof.stateful_tests.catalogue import CHAPTERS, Chapter, Exploration
 from mapproof.stateful_tests.conformance import examine
 from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.machines import machine_for
 from mapproof.stateful_tests.real_threads import record
 from mapproof.stateful_tests.targets import target_of
 
-REFERENCE_MAPS: tuple[Callable[[], Any], ...] = (SyncMap, RWMutexMap)
+REFERENCE_MAPS: tuple[Callable[[], Any], ...] = (SyncMap, TrieMap, RWMutexMap, GuardedMap, ShardedMap)
 
-CAMPAIGN_SECONDS = 15.0
+CAMPAIGN_SECONDS = 8.0
 PROGRAMS = 200
 PROGRAM_STEPS = 50
 CLIENTS = 4
 OPERATIONS_A_CLIENT = 2_000
 PROOF_SECONDS = 150.0
+PART_SECONDS = 170.0
+"""The other half of the jobs is given up after so long."""
 
 
 def verify(seed: int, progress: Callable[[str], None]) -> list[Evidence]:
     """All evidence: proofs first, then explorations, tests and histories."""
+    with _proofs() as proofs, _other_half(seed) as odd:
+        even = part(seed, 0, progress)
+        progress("waiting for the other processes")
+        return proofs() + _by_subject(even + odd(), seed)
+
+
+def part(seed: int, which: int, progress: Callable[[str], None]) -> list[Evidence]:
+    """The results of half of the jobs that are no proofs: of the even ones (0) or of the odd ones (1)."""
     results = []
-    with _proofs_in_the_background() as finish:
-        for name, job in _jobs(seed):
-            progress(name)
-            results.append(job())
-        progress("waiting for the proofs")
-        proofs = finish()
-    return proofs + results
+    for name, job in islice(_jobs(seed), which, None, 2):
+        progress(name)
+        results += job()
+    return results
 
 
-def _jobs(seed: int) -> Iterator[tuple[str, Callable[[], Evidence]]]:
-    for exploration in explorations():
-        yield exploration.name, partial(_exploration, exploration)
+def _by_subject(results: list[Evidence], seed: int) -> list[Evidence]:
+    """In the order of the jobs, but what is known of one map together, whichever process found it."""
+    names = [name for name, _ in _jobs(seed)]
+    subjects = [_subject(name) for name in names]
+
+    def place(result: Evidence) -> tuple[int, int]:
+        subject = _subject(result.name)
+        return (
+            subjects.index(subject) if subject in subjects else len(subjects),
+            names.index(result.name) if result.name in names else -1,
+        )
+
+    return sorted(results, key=place)
+
+
+def _subject(name: str) -> str:
+    return name.partition(": ")[0]
+
+
+def _jobs(seed: int) -> Iterator[tuple[str, Callable[[], list[Evidence]]]]:
+    for chapter in CHAPTERS:
+        yield f"{chapter.subject}: the catalogue", partial(_chapter, chapter)
     for factory in REFERENCE_MAPS:
         name = factory.__name__
-        yield f"{name}: generated scenarios", partial(_campaign, factory, seed)
-        yield f"{name}: sequential programs", partial(_programs, factory, seed)
-        yield f"{name}: real threads", partial(_history, factory, seed)
+        yield f"{name}: generated scenarios", partial(_one, _campaign, factory, seed)
+        yield f"{name}: sequential programs", partial(_one, _programs, factory, seed)
+        yield f"{name}: real threads", partial(_one, _history, factory, seed)
 
 
-def _exploration(exploration: Exploration) -> Evidence:
+def _one(
+    check: Callable[[Callable[[], Any], int], Evidence], factory: Callable[[], Any], seed: int
+) -> list[Evidence]:
+    return [check(factory, seed)]
+
+
+def _chapter(chapter: Chapter) -> list[Evidence]:
+    """One line for all that was exhausted, and one for each scenario that was not."""
+    explorations = list(chapter.explorations())
+    found = [_explored(exploration) for exploration in explorations]
+    others = [evidence for evidence in found if evidence.verdict is not Verdict.EXHAUSTED]
+    done = [
+        (exploration.bound, evidence.seconds)
+        for exploration, evidence in zip(explorations, found, strict=True)
+        if evidence.verdict is Verdict.EXHAUSTED
+    ]
+    if not done:
+        return others
+    bounds = " or ".join(map(str, sorted({bound for bound, _ in done})))
+    scope = f"preemptions <= {bounds}: every schedule of {len(done)} scenarios; {chapter.looks_for}"
+    seconds = sum(seconds for _, seconds in done)
+    name = f"{chapter.subject}: the catalogue"
+    return [Evidence(name, Kind.EXPLORATION, Verdict.EXHAUSTED, scope, seconds), *others]
+
+
+def _explored(exploration: Exploration) -> Evidence:
     explored = exploration.run()
     if not isinstance(exploration, Exhaustion):
         return explored.evidence()
@@ -134,47 +190,76 @@ def _history(factory: Callable[[], Any], seed: int) -> Evidence:
     return Evidence(name, Kind.HISTORY, verdict, scope, time.perf_counter() - started, account)
 
 
-# -- the proofs
+# -- what runs beside
+
+Answers = AbstractContextManager[Callable[[], list[Evidence]]]
 
 
-@contextmanager
-def _proofs_in_the_background() -> Iterator[Callable[[], list[Evidence]]]:
-    """Start `mapproof prove` in a process of its own; the function that is yielded waits for its answers."""
-    with tempfile.TemporaryDirectory() as directory:
-        report = Path(directory, "proofs.json")
-        errors = Path(directory, "errors.txt")
-        command = [sys.executable, "-m", "mapproof", "prove", "--quiet", "--json", str(report)]
-        started = time.perf_counter()
-        with errors.open("wb") as stream:
-            process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+def _proofs() -> Answers:
+    command = ("mapproof", "prove", "--quiet", "--json")
+    return _Background("the proofs", Kind.PROOF, Verdict.UNDECIDED, command).answers(PROOF_SECONDS)
+
+
+def _other_half(seed: int) -> Answers:
+    command = ("mapproof.verify", str(seed))
+    name = "the other half of the jobs"
+    return _Background(name, Kind.TEST, Verdict.INCONCLUSIVE, command).answers(PART_SECONDS)
+
+
+def _write_half(seed: int, file: Path) -> None:
+    """What the other process does."""
+    file.write_bytes(msgspec.json.encode(_Report(tuple(part(seed, 1, lambda name: None)))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Background:
+    """A Python module in a process of its own; its last argument is a file, to which it writes its results."""
+
+    name: str
+    kind: Kind
+    late: Verdict
+    command: tuple[str, ...]
+
+    @contextmanager
+    def answers(self, seconds: float) -> Iterator[Callable[[], list[Evidence]]]:
+        """Start it; the function that is yielded waits until so many seconds after the start."""
+        with tempfile.TemporaryDirectory() as directory:
+            report = Path(directory, "report.json")
+            errors = Path(directory, "errors.txt")
+            command = [sys.executable, "-m", *self.command, str(report)]
+            started = time.perf_counter()
+            with errors.open("wb") as stream:
+                process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+            try:
+                yield lambda: self._wait(process, report, errors, started, seconds)
+            finally:
+                process.kill()
+                process.wait()
+
+    def _wait(
+        self, process: subprocess.Popen[bytes], report: Path, errors: Path, started: float, seconds: float
+    ) -> list[Evidence]:
+        left = seconds - (time.perf_counter() - started)
         try:
-            yield lambda: _answers(process, report, errors, started)
-        finally:
-            process.kill()
-            process.wait()
+            process.wait(max(left, 1.0))
+        except subprocess.TimeoutExpired:
+            return [self._nothing(self.late, f"no answer within {seconds:.0f} s", started)]
+        try:
+            results = msgspec.json.decode(report.read_bytes(), type=_Report).results
+        except (OSError, msgspec.DecodeError):
+            last = (errors.read_text(errors="replace").strip().splitlines() or ["without a word"])[-1]
+            return [self._nothing(Verdict.INCONCLUSIVE, f"their process ended: {last}", started)]
+        return list(results)
 
-
-def _answers(process: subprocess.Popen[bytes], report: Path, errors: Path, started: float) -> list[Evidence]:
-    left = PROOF_SECONDS - (time.perf_counter() - started)
-    try:
-        process.wait(max(left, 1.0))
-    except subprocess.TimeoutExpired:
-        return [
-            _no_proofs(Verdict.UNDECIDED, f"the provers did not end within {PROOF_SECONDS:.0f} s", started)
-        ]
-    try:
-        results = msgspec.json.decode(report.read_bytes(), type=_Report).results
-    except (OSError, msgspec.DecodeError):
-        last = (errors.read_text(errors="replace").strip().splitlines() or ["without a word"])[-1]
-        return [_no_proofs(Verdict.INCONCLUSIVE, f"the provers' process ended: {last}", started)]
-    return list(results)
-
-
-def _no_proofs(verdict: Verdict, reason: str, started: float) -> Evidence:
-    return Evidence("the proofs", Kind.PROOF, verdict, reason, time.perf_counter() - started)
+    def _nothing(self, verdict: Verdict, reason: str, started: float) -> Evidence:
+        return Evidence(self.name, self.kind, verdict, reason, time.perf_counter() - started)
 
 
 class _Report(msgspec.Struct):
-    """The part of `mapproof prove --json` that is needed here."""
+    """The part of a JSON report that is needed here."""
 
     results: tuple[Evidence, ...]
+
+
+if __name__ == "__main__":
+    _write_half(int(sys.argv[1]), Path(sys.argv[2]))

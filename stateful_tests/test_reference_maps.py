@@ -13,8 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
+from mapproof.impl.guarded_map import GuardedMap
 from mapproof.impl.rwmutex_map import RWMutexMap
+from mapproof.impl.sharded_map import ShardedMap
 from mapproof.impl.sync_map import SyncMap
+from mapproof.impl.trie_map import TrieMap
 from mapproof.spec.evidence import Verdict
 from mapproof.stateful_tests.adapters import adapter_for
 from mapproof.stateful_tests.catalogue.sync_maps import explorations
@@ -26,7 +29,7 @@ from mapproof.stateful_tests.machines import machine_for
 from mapproof.stateful_tests.scenarios import scenarios, schedules
 from mapproof.stateful_tests.targets import target_of
 
-REFERENCE_MAPS = [SyncMap, RWMutexMap]
+REFERENCE_MAPS = [SyncMap, TrieMap, RWMutexMap, GuardedMap, ShardedMap]
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

@@ -1,16 +1,19 @@
 """The scenarios in which what is built here could go wrong, each small enough to be run in every schedule.
 
 `words` is how they are written; then one file for what they are about: `sync_maps`, `guarded_map`, `hashed` (the
-trie and the shards), `progress`, `inventory`, `cache`. `explorations` is all of them, as `mapproof verify` runs them.
+trie and the shards), `progress`, `inventory`, `cache`. `CHAPTERS` is all of them, as `mapproof verify` runs them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
+from mapproof.impl.rwmutex_map import RWMutexMap
 from mapproof.impl.sync import RWMutex
+from mapproof.impl.sync_map import SyncMap
 from mapproof.stateful_tests.catalogue import cache, guarded_map, hashed, inventory, progress, sync_maps
 from mapproof.stateful_tests.exhaustion import Explored
 from mapproof.stateful_tests.objects import ObjectScenario, exhaust
@@ -18,10 +21,13 @@ from mapproof.stateful_tests.overtaking import Overtaking
 
 
 class Exploration(Protocol):
-    """Something to run in every schedule within a bound."""
+    """Something to run in every schedule with at most `bound` preemptions."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def bound(self) -> int: ...
 
     def run(self) -> Explored:
         """EXHAUSTED, FAILED with a counterexample, SAMPLED if a limit came first, or INCONCLUSIVE."""
@@ -29,7 +35,7 @@ class Exploration(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OfAnObject:
-    """A scenario of an object that is no map, with at most `bound` preemptions."""
+    """A scenario of an object that is no map."""
 
     scenario: ObjectScenario
     bound: int
@@ -42,13 +48,41 @@ class OfAnObject:
         return exhaust(self.scenario, bound=self.bound)
 
 
-def explorations() -> Iterator[Exploration]:
-    """Everything, each within the bound that it affords."""
-    yield from sync_maps.explorations()
-    yield from guarded_map.explorations()
-    yield from hashed.explorations()
-    yield from progress.promises_of(progress.PROMISES)
-    yield Overtaking(RWMutex, writers=1, readers=2, rounds=2, bound=2)
-    yield Overtaking(RWMutex, writers=2, readers=1, rounds=2, bound=2)
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """What is explored of one thing, and what is looked for in each of its scenarios."""
+
+    subject: str
+    looks_for: str
+    explorations: Callable[[], Iterator[Exploration]]
+
+
+STEPS = "races and invariants at every step, and the answers"
+
+
+def _of_inventories() -> Iterator[Exploration]:
     yield from (OfAnObject(scenario, 1) for scenario in inventory.inventory_scenarios())
+
+
+def _of_caches() -> Iterator[Exploration]:
     yield from (OfAnObject(scenario, cache.preemptions_of(scenario)) for scenario in cache.cache_scenarios())
+
+
+OVERTAKING = (
+    Overtaking(RWMutex, writers=1, readers=2, rounds=2, bound=2),
+    Overtaking(RWMutex, writers=2, readers=1, rounds=2, bound=2),
+)
+
+CHAPTERS: Sequence[Chapter] = (
+    Chapter("SyncMap", STEPS, partial(sync_maps.explorations_of, SyncMap, sync_maps.SYNC_MAP, 2)),
+    Chapter("RWMutexMap", STEPS, partial(sync_maps.explorations_of, RWMutexMap, sync_maps.RWMUTEX_MAP, 2)),
+    Chapter("GuardedMap", "races at every step, and the answers", guarded_map.explorations),
+    Chapter("TrieMap", STEPS, partial(hashed.explorations_of, "TrieMap", 2)),
+    Chapter("ShardedMap", STEPS, partial(hashed.explorations_of, "ShardedMap", 2)),
+    Chapter("lock-free loads", "alone each ends in so many steps", progress.explorations),
+    Chapter(
+        "RWMutex", "who waits is not overtaken by those who ask later, by count", lambda: iter(OVERTAKING)
+    ),
+    Chapter("inventories", STEPS, _of_inventories),
+    Chapter("LocalCache", f"{STEPS}, within the bound on staleness", _of_caches),
+)

@@ -156,16 +156,24 @@ SHARDED_MAP: Placed = {
     ),
 }
 
+PLACED: Mapping[str, Placed] = {"TrieMap": TRIE_MAP, "ShardedMap": SHARDED_MAP}
+
 
 def explorations(bound: int = 2) -> Iterator[Exhaustion]:
+    """All of them."""
+    for subject in PLACED:
+        yield from explorations_of(subject, bound)
+
+
+def explorations_of(subject: str, bound: int) -> Iterator[Exhaustion]:
     """Every scenario on its map, with at most `bound` preemptions, races and invariants looked for at every step.
 
     A range of a trie loads all the children there are, so that it has one preemption less.
     """
-    for subject, placed in (("TrieMap", TRIE_MAP), ("ShardedMap", SHARDED_MAP)):
-        for name, (_, _, threads) in placed.items():
-            is_long = placed is TRIE_MAP and any("range" in program for program in threads)
-            yield exploration(subject, placed, name, bound - is_long)
+    placed = PLACED[subject]
+    for name, (_, _, threads) in placed.items():
+        is_long = placed is TRIE_MAP and any("range" in program for program in threads)
+        yield exploration(subject, placed, name, bound - is_long)
 
 
 def exploration(subject: str, placed: Placed, name: str, bound: int) -> Exhaustion:

@@ -79,3 +79,8 @@ def promises_of(promises: Promises, bound: int = 2) -> Iterator[Progress]:
     for name, (factory, setup, threads, most) in promises.items():
         target = target_of(factory, factory.__name__)
         yield Progress(name, target, scenario_of(target.adapter, setup, *threads), 1, most, bound)
+
+
+def explorations() -> Iterator[Progress]:
+    """Every promise."""
+    yield from promises_of(PROMISES)
