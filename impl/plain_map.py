@@ -239,8 +239,9 @@ class PlainMap(Generic[K, V]):
         self.flags.write(self.flags.read() ^ HASH_WRITING)
         try:
             yield
-        except Exception:
-            # Go's keys cannot fail to compare. One of Python's that does is no race, so none must be found later.
+        except BaseException:
+            # Go's keys cannot fail to compare. One of Python's that does is no race, so none must be found later;
+            # nor is a thread that is interrupted in the comparison.
             self._stop_writing()
             raise
         if not self.flags.read() & HASH_WRITING:

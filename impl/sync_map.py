@@ -360,9 +360,23 @@ class SyncMap(Generic[K, V]):
             return
         dirty: PlainDict[K, Entry[V]] = PlainDict("entries")
         self.dirty.write(dirty)
+        try:
+            self._copy_read_locked(dirty)
+        except BaseException:
+            # Go's keys cannot fail to compare. Half a copy would be promoted as a whole one, and keys be lost.
+            self._undo_copy_locked()
+            raise
+
+    def _copy_read_locked(self, dirty: PlainDict[K, Entry[V]]) -> None:
         for key, entry in self._load_read_only().m.items():
             if not entry.try_expunge_locked():
                 dirty[key] = entry
+
+    def _undo_copy_locked(self) -> None:
+        """As it was before: no dirty, and so nothing expunged."""
+        for pair in self._load_read_only().m.items():
+            pair[1].unexpunge_locked()
+        self.dirty.write(None)
 
     def _unexpunge_locked(self, key: K, entry: Entry[V]) -> None:
         if entry.unexpunge_locked():

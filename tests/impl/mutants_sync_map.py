@@ -76,8 +76,13 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _slip(
         "a promoted dirty stays dirty",
-        "        self.dirty.write(None)\n",
-        "",
+        """\
+        self.dirty.write(None)
+        self.misses.write(0)
+""",
+        """\
+        self.misses.write(0)
+""",
         Detector.INVARIANT,
         "a load meets the promotion of its key",
         "I5: dirty is the published read.m",

@@ -1,0 +1,128 @@
+"""Uses that Go's types rule out and Python's do not: keys that fail to compare, an interrupt in the middle, numbers
+that are none. Each ends in an exception for who did it, and leaves what others use as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mapproof.impl.guarded_map import GuardedMap
+from mapproof.impl.plain_map import PlainMap
+from mapproof.impl.rwmutex_map import RWMutexMap
+from mapproof.impl.sharded_map import ShardedMap
+from mapproof.impl.sync_map import SyncMap
+from mapproof.impl.trie_map import TrieMap
+
+every_map = pytest.mark.parametrize("make", [RWMutexMap, SyncMap, TrieMap, ShardedMap, GuardedMap, PlainMap])
+
+FAILURES = (ZeroDivisionError, KeyboardInterrupt)
+
+
+class Touchy:
+    """A key whose hash is that of every other, and whose comparison with another fails as long as it is told to."""
+
+    failure: type[BaseException] | None = None
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        if self.failure is not None and self is not other:
+            raise self.failure
+        return self is other
+
+
+def failing(keys: list[Touchy], failure: type[BaseException], act: Callable[[], object]) -> None:
+    for key in keys:
+        key.failure = failure
+    with pytest.raises(failure):
+        act()
+    for key in keys:
+        key.failure = None
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@every_map
+def test_a_key_that_fails_to_compare_changes_nothing(make: Any, failure: type[BaseException]) -> None:
+    map_, keys, other = make(), [Touchy() for _ in range(5)], Touchy()
+    for key in keys:
+        map_.store(key, "value")
+    for act in (
+        lambda: map_.store(other, 1),
+        lambda: map_.load(other),
+        lambda: map_.delete(other),
+    ):
+        failing([*keys, other], failure, act)
+        map_.check_invariants()
+        assert all(map_.load(key) == ("value", True) for key in keys)
+        assert len(map_.range()) == 5
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_half_a_copy_of_read_is_never_promoted(failure: type[BaseException]) -> None:
+    map_: SyncMap[Any, Any] = SyncMap()
+    keys = [Touchy() for _ in range(5)]
+    for key in keys:
+        map_.store(key, "value")
+    map_.range()
+    map_.delete(keys[0])
+    failing(keys, failure, lambda: map_.store("new", 1))
+    map_.check_invariants()
+    assert map_.load("new") == (None, False)
+    map_.store("new", 1)
+    map_.store(keys[0], "again")
+    map_.range()
+    assert sorted(map_.range(), key=str) == sorted(
+        [*((key, "value") for key in keys[1:]), (keys[0], "again"), ("new", 1)], key=str
+    )
+    map_.check_invariants()
+
+
+@every_map
+def test_a_callback_that_fails_leaves_nothing_locked(make: Any) -> None:
+    map_ = make()
+    map_.store("a", 1)
+
+    def interrupted(key: Any, value: Any) -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        map_.range(interrupted)
+    map_.check_invariants()
+    map_.clear()
+    assert map_.range() == []
+
+
+@every_map
+def test_a_callback_may_change_the_map_under_its_feet(make: Any) -> None:
+    map_, seen = make(), list[int]()
+    for key in range(40):
+        map_.store(key, key)
+
+    def meddle(key: int, value: int) -> bool:
+        seen.append(key)
+        map_.delete(key)
+        map_.store(key + 1000, value)
+        if len(seen) == 30:
+            map_.clear()
+        return len(seen) < 500 and map_.range(lambda key, value: True) is None
+
+    map_.range(meddle)
+    assert len(set(seen)) == len(seen) >= 30
+    map_.check_invariants()
+
+
+@every_map
+def test_none_is_a_key_and_a_value_and_an_unhashable_key_is_an_error_everywhere(make: Any) -> None:
+    map_ = make()
+    for _ in range(2):
+        for act in (map_.load, map_.delete, lambda key: map_.store(key, 1)):
+            with pytest.raises(TypeError, match="unhashable type: 'list'"):
+                act([])
+            map_.check_invariants()
+        map_.store(None, None)
+        assert map_.load(None) == (None, True)
+        assert map_.range() == [(None, None)]
