@@ -7,12 +7,14 @@ section. `CasInventory` has no lock of its own: it computes the new stock and in
 still there, on any map with a compare-and-swap.
 
 All three answer as if each call happened at one moment ("LP" in a docstring is that moment). Quantities are whole
-pieces, at least one; an item that was never restocked has no stock. What was restocked is either still there or was
-deducted, so an order of several items is not offered: only a lock could take all of them at one moment.
+pieces, at least one (TypeError for what is no int); an item that was never restocked has no stock. What was restocked
+is either still there or was deducted, so an order of several items is not offered: only a lock could take all of them
+at one moment.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Hashable
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -59,7 +61,7 @@ class RWMutexInventory:
 
         LP: the look that showed too few, or the write. Raises ValueError for a quantity that is not positive.
         """
-        _refuse_nothing(quantity)
+        quantity = _pieces(quantity)
         with self.mu.reading():
             available = self.stock.get(item, 0)
         if available < quantity:
@@ -73,7 +75,7 @@ class RWMutexInventory:
 
     def restock(self, item: Item, quantity: int) -> None:
         """Add so many pieces. LP: the write. Raises ValueError for a quantity that is not positive."""
-        _refuse_nothing(quantity)
+        quantity = _pieces(quantity)
         with self.mu.writing():
             self.stock[item] = self.stock.get(item, 0) + quantity
 
@@ -118,7 +120,7 @@ class MutexInventory:
 
         LP: the look that showed too few, or the write. Raises ValueError for a quantity that is not positive.
         """
-        _refuse_nothing(quantity)
+        quantity = _pieces(quantity)
         with self.mu:
             available = self.stock.get(item, 0)
             if available < quantity:
@@ -128,7 +130,7 @@ class MutexInventory:
 
     def restock(self, item: Item, quantity: int) -> None:
         """Add so many pieces. LP: the write. Raises ValueError for a quantity that is not positive."""
-        _refuse_nothing(quantity)
+        quantity = _pieces(quantity)
         with self.mu:
             self.stock[item] = self.stock.get(item, 0) + quantity
 
@@ -169,7 +171,7 @@ class CasInventory:
         LP: the load that showed too few, or the successful compare-and-swap. Raises ValueError for a quantity that
         is not positive.
         """
-        _refuse_nothing(quantity)
+        quantity = _pieces(quantity)
         while True:
             available, known = self.stock.load(item)
             if not known or available < quantity:
@@ -180,7 +182,7 @@ class CasInventory:
     def restock(self, item: Item, quantity: int) -> None:
         """Add so many pieces. LP: the load_or_store that stored, or the successful compare-and-swap. Raises ValueError
         for a quantity that is not positive."""
-        _refuse_nothing(quantity)
+        quantity = _pieces(quantity)
         available, known = self.stock.load_or_store(item, quantity)
         while known and not self.stock.compare_and_swap(item, available, available + quantity):
             available, _ = self.stock.load(item)
@@ -204,9 +206,12 @@ class CasInventory:
         return of_map()
 
 
-def _refuse_nothing(quantity: int) -> None:
-    if quantity < 1:
-        raise ValueError(f"quantity must be at least 1, not {quantity}")
+def _pieces(quantity: int) -> int:
+    """As an int of Python's own, which does not overflow: a fraction is no piece, and a NaN would never be too many."""
+    pieces = operator.index(quantity)
+    if pieces < 1:
+        raise ValueError(f"quantity must be at least 1, not {pieces}")
+    return pieces
 
 
 def _refuse_oversold(stock: dict[Item, int]) -> None:

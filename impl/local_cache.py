@@ -257,9 +257,10 @@ class LocalCache(Follower[K, V]):
 
     def _fly(self, flight: Flight[K]) -> None:
         """Load the key. However that ends, the flight is over: the next reader may begin another."""
-        began = self.clock()
+        began = -math.inf
         brought: Reading | Exception | None = None
         try:
+            began = self.clock()
             brought = self._fetch(flight)
         except Exception as error:  # noqa: BLE001 - whatever the source raises is for those who wait
             brought = error
@@ -268,12 +269,13 @@ class LocalCache(Follower[K, V]):
                 self._land_locked(flight, began, brought)
 
     def _land_locked(self, flight: Flight[K], began: float, brought: Reading | Exception | None) -> None:
+        # First: below, a key may fail to compare.
+        self.flights.pop(flight.key)
         if isinstance(brought, Reading):
             kept = self._learn_locked(flight.key, Entry(brought.value, brought.as_of, began))
             flight.outcome.write(Landed(began, kept))
         else:
             flight.outcome.write(brought)
-        self.flights.pop(flight.key)
         self._drop_locked()
 
     def _fetch(self, flight: Flight[K]) -> Reading:

@@ -46,7 +46,7 @@ class ManualClock:
 
     def advance(self, seconds: float) -> None:
         """Raises ValueError for a time that lies back."""
-        if seconds < 0:
+        if not seconds >= 0:  # nor is a NaN a time
             raise ValueError(f"a clock does not go back, so not by {seconds} s")
         while not self.now.compare_and_swap(now := self.now.load(), now + seconds):
             pass
@@ -163,7 +163,12 @@ class Follower(ABC, Generic[K, V]):
         self.applied = Plain(start, f"{name}.applied")
 
     def apply(self, changes: int = 1) -> int:
-        """Apply the next changes, each in one critical section; how many there were, at most `changes`."""
+        """Apply the next changes, each in one critical section; how many there were, at most `changes`.
+
+        Raises ValueError for a negative number.
+        """
+        if changes < 0:
+            raise ValueError(f"changes that were applied cannot be taken back, so not {changes}")
         for count in range(changes):
             with self.mu:
                 change = self.applied.read().next.load()
@@ -185,12 +190,14 @@ class Follower(ABC, Generic[K, V]):
 class Replica(Follower[K, V]):
     """A copy of the rows that is behind, and is never read when it is more than `max_lag` seconds behind.
 
-    It starts level with the primary.
+    It starts level with the primary. Raises ValueError unless `max_lag` is at least 0.
     """
 
     __slots__ = ("clock", "max_lag", "rows")
 
     def __init__(self, primary: Primary[K, V], clock: Clock, max_lag: float = 1.0) -> None:
+        if not max_lag >= 0:  # a NaN too: no lag is more than that
+            raise ValueError(f"max_lag must be at least 0, not {max_lag}")
         rows, last = primary.snapshot()
         super().__init__("replica", last)
         self.clock = clock

@@ -4,13 +4,17 @@ that are none. Each ends in an exception for who did it, and leaves what others 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mapproof.impl.guarded_map import GuardedMap
+from mapproof.impl.inventory import CasInventory, MutexInventory, RWMutexInventory
+from mapproof.impl.local_cache import LocalCache
 from mapproof.impl.plain_map import PlainMap
+from mapproof.impl.replication import Change, ManualClock, Primary, Replica
 from mapproof.impl.rwmutex_map import RWMutexMap
 from mapproof.impl.sharded_map import ShardedMap
 from mapproof.impl.sync_map import SyncMap
@@ -126,3 +130,96 @@ def test_none_is_a_key_and_a_value_and_an_unhashable_key_is_an_error_everywhere(
         map_.store(None, None)
         assert map_.load(None) == (None, True)
         assert map_.range() == [(None, None)]
+
+
+class Byte(int):
+    """An int that overflows, as those of numpy do."""
+
+    def __add__(self, other: int) -> Byte:
+        return Byte((int(self) + int(other) + 128) % 256 - 128)
+
+    __radd__ = __add__
+
+    def __index__(self) -> int:
+        return int(self)
+
+
+@pytest.mark.parametrize("make", [RWMutexInventory, MutexInventory, CasInventory])
+def test_a_quantity_that_is_no_whole_number_is_refused(make: Any) -> None:
+    shop = make()
+    shop.restock("a", 1)
+    for quantity in (math.nan, math.inf, 1.0, 0.5, None, "1"):
+        for method in (shop.deduct, shop.restock):
+            with pytest.raises(TypeError, match=r"^'.*' object cannot be interpreted as an integer$"):
+                method("a", quantity)
+    assert shop.available("a") == 1
+    assert not shop.deduct("a", 1 << 100)
+    shop.restock("a", 1 << 100)
+    assert shop.deduct("a", 1 << 100)
+    assert shop.available("a") == 1
+
+
+@pytest.mark.parametrize("make", [RWMutexInventory, MutexInventory, CasInventory])
+def test_a_stock_is_an_int_of_pythons_own(make: Any) -> None:
+    shop = make()
+    shop.restock("a", Byte(100))
+    shop.restock("a", Byte(100))
+    assert shop.available("a") == 200
+
+
+def test_numbers_that_make_no_sense_to_a_replica_and_a_clock() -> None:
+    clock = ManualClock()
+    primary: Primary[str, int] = Primary(clock)
+    for max_lag in (math.nan, -1):
+        with pytest.raises(ValueError, match=rf"^max_lag must be at least 0, not {max_lag}$"):
+            Replica(primary, clock, max_lag)
+    with pytest.raises(ValueError, match=r"^a clock does not go back, so not by nan s$"):
+        clock.advance(math.nan)
+    replica = Replica(primary, clock, math.inf)
+    primary.store("a", 1)
+    with pytest.raises(ValueError, match=r"cannot be taken back, so not -3$"):
+        replica.apply(-3)
+    assert replica.apply(0) == 0
+    assert replica.apply(3) == 1
+
+
+def a_cache(primary: Primary[Any, Any], clock: Callable[[], float]) -> LocalCache[Any, Any]:
+    return LocalCache(primary, Replica(primary, ManualClock()), primary.newest(), clock=clock)
+
+
+def test_a_clock_that_fails_leaves_no_flight_behind() -> None:
+    """Or who misses the key next would wait for it for ever."""
+    primary: Primary[str, int] = Primary(ManualClock())
+    shown = iter([0.0, None, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+
+    def clock() -> float:
+        now = next(shown)
+        if now is None:
+            raise OSError("no clock")
+        return now
+
+    cache = a_cache(primary, clock)
+    with pytest.raises(OSError, match="no clock"):
+        cache.load("a")
+    cache.check_invariants()
+    assert cache.load("a") == (None, False)
+
+
+def test_a_key_that_fails_to_compare_leaves_no_flight_behind() -> None:
+    primary: Primary[Any, int] = Primary(ManualClock())
+    cache, key, other = a_cache(primary, ManualClock()), Touchy(), Touchy()
+    cache.receive(Change(1, other, 2, 0.0))
+
+    class Interrupting(Primary[Any, Any]):
+        def read(self, key: Any) -> Any:
+            other.failure = KeyboardInterrupt
+            return primary.read(key)
+
+    cache.replica = Interrupting(ManualClock())
+    with pytest.raises(KeyboardInterrupt):
+        cache.load(key)
+    other.failure = None
+    cache.replica = primary
+    cache.check_invariants()
+    assert cache.load(key) == (None, False)
+    assert cache.load(other) == (2, True)
