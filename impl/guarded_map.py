@@ -129,13 +129,13 @@ class GuardedMap(Generic[K, V]):
         """What to call between any two accesses of any threads; raises AssertionError if mu's words or the table
         cannot be, or if something was written while no writer had mu for itself."""
         mu, check_items = RWMutexWatch(self.mu), self.items.step_invariants()
-        last: list[Any] | None = None
+        variables, last = elements_of(self.items), list[Any]()
 
         def check() -> None:
             nonlocal last
             mu.look()
-            writing, elements = self.items.flags.peek() & HASH_WRITING, elements_of(self.items)
-            changed = writing or (last is not None and not same_objects(elements, last))
+            writing, elements = self.items.flags.peek() & HASH_WRITING, variables.values()
+            changed = writing or bool(last and not same_objects(elements, last))
             if changed and not mu.writer_may_be_inside:
                 raise AssertionError("somebody writes, but no writer has mu for itself")
             last = elements

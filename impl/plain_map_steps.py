@@ -16,7 +16,7 @@ S7  only a clear takes a second key away, marks an end before a key, or unmarks 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,10 +31,12 @@ from mapproof.impl.plain_map_buckets import (
     OLD_ITERATOR,
     Bucket,
     Buckets,
+    Slot,
     equals_itself,
     tophash_of,
 )
-from mapproof.impl.plain_map_invariants import chain_of, is_evacuated, require, slots_of
+from mapproof.impl.plain_map_invariants import chain_of, is_evacuated, require
+from mapproof.impl.sync import Plain
 
 if TYPE_CHECKING:
     from mapproof.impl.plain_map import PlainMap
@@ -43,7 +45,10 @@ if TYPE_CHECKING:
 class Chain(NamedTuple):
     """What one look at a bucket and its overflow buckets showed."""
 
-    seen: list[Any]  # every object that the rest follows from
+    place: tuple[
+        int, int, int
+    ]  # the map's seed, the bits of a hash that choose the bucket, buckets of the chain
+    seen: Sequence[Any]  # tophash and key of each slot: with the place, all that the rest follows from
     keys: int  # slots that are taken, perhaps by a key that is on its way
     findable: list[Any]  # those keys that are there and equal themselves
     evacuated: bool
@@ -57,8 +62,11 @@ class StepInvariants:
 
     def __init__(self, map_: PlainMap[Any, Any]) -> None:
         self._map = map_
+        self._table = _table(map_)
+        self._right: tuple[int, list[Any]] = 0, []
+        """The flags, save for iterators' marks, and the table, when all was found right the last time."""
         self._known: dict[Bucket, Chain] = {}
-        self._resting: list[Any] | None = None
+        self._resting = False
         self._clearing = False
         self._keys = 0
         self._buckets: Buckets = ()
@@ -67,24 +75,25 @@ class StepInvariants:
 
     def __call__(self) -> None:
         """Raise AssertionError, naming the invariant that is broken."""
-        if self._map.flags.peek() & HASH_WRITING:
-            self._check_writing()
+        flags, table = self._map.flags.peek() & ~(ITERATOR | OLD_ITERATOR), self._table.values()
+        known_flags, known_table = self._right
+        if flags == known_flags and same_objects(table, known_table):
+            return
+        if flags & HASH_WRITING:
+            self._check_writing(table)
         else:
             self._check_resting()
+        self._right = flags, table
 
     # -- while nobody writes
 
     def _check_resting(self) -> None:
-        table = list(_table(self._map))
-        if self._resting is not None:
-            same = same_objects(table, self._resting)
-            require(same, "S1: the table was changed while the flag says that nobody writes")
-            return
+        require(not self._resting, "S1: the table was changed while the flag says that nobody writes")
         plain_map_invariants.check(self._map)
         count = self._map.count.peek()
         require(not (self._clearing and count), f"S7: what only a clear does was done, and left {count} keys")
         self._clearing = False
-        self._resting = table
+        self._resting = True
         self._remember(count)
 
     def _remember(self, keys: int) -> None:
@@ -93,12 +102,13 @@ class StepInvariants:
 
     # -- while somebody does
 
-    def _check_writing(self) -> None:
-        map_, self._resting = self._map, None
+    def _check_writing(self, table: Sequence[Any]) -> None:
+        map_, self._resting = self._map, False
         buckets, old, count = map_.buckets.peek(), map_.oldbuckets.peek(), map_.count.peek()
         self._check_arrays(buckets, old)
-        chains = self._look(buckets)
-        old_chains = [] if old is buckets else self._look(old)
+        parts = self._table.chains
+        chains = self._look(buckets, table, parts)
+        old_chains = [] if old is buckets else self._look(old, table, parts[len(buckets) :])
         self._known = {**dict(zip(buckets, chains, strict=True)), **dict(zip(old, old_chains, strict=False))}
         both = [*chains, *old_chains]
         keys = sum(each.keys for each in both)
@@ -128,24 +138,20 @@ class StepInvariants:
                 all(map(is_evacuated, self._old)), "S3: old buckets were let go before all were evacuated"
             )
 
-    def _look(self, array: Buckets) -> list[Chain]:
+    def _look(self, array: Buckets, table: Sequence[Any], parts: Sequence[Part]) -> list[Chain]:
         """Each chain of the array. What is as it was at the last look need not be judged again."""
         found, hash0, mask = list[Chain](), self._map.hash0.peek(), len(array) - 1
-        for number, head in enumerate(array):
-            buckets = chain_of(head)
-            seen = [hash0, mask, len(buckets)]
-            for bucket in buckets:
-                for slot in bucket.slots:
-                    seen += slot.tophash.peek(), slot.key.peek()
+        for number, (head, part) in enumerate(zip(array, parts, strict=False)):
+            place, seen = (hash0, mask, part.buckets), table[part.slots]
             known = self._known.get(head)
-            if known is None or not same_objects(seen, known.seen):
-                known = self._judged(seen, number, mask)
+            if known is None or known.place != place or not same_objects(seen, known.seen):
+                known = self._judged(place, seen, number)
             found.append(known)
         return found
 
-    def _judged(self, seen: list[Any], number: int, mask: int) -> Chain:
-        hash0, _, buckets, *slots = seen
-        tops, keys = slots[::2], slots[1::2]
+    def _judged(self, place: tuple[int, int, int], seen: Sequence[Any], number: int) -> Chain:
+        hash0, mask, buckets = place
+        tops, keys = seen[::2], seen[1::2]
         evacuated = EMPTY_ONE < tops[0] < MIN_TOPHASH
         taken = [(top, key) for top, key in zip(tops, keys, strict=True) if top >= MIN_TOPHASH]
         findable = [(top, key) for top, key in taken if key is not None and equals_itself(key)]
@@ -156,6 +162,7 @@ class StepInvariants:
         end = tops.index(EMPTY_REST) if EMPTY_REST in tops else len(tops)
         marked = any(EMPTY_ONE < top < MIN_TOPHASH for top in tops)
         return Chain(
+            place=place,
             seen=seen,
             keys=len(taken),
             findable=[key for _, key in findable],
@@ -188,24 +195,61 @@ def _check_growth(chains: Sequence[Chain], old: Sequence[Chain]) -> None:
                 require(chains[target].empty, sentence)
 
 
-def _table(map_: PlainMap[Any, Any]) -> Iterator[Any]:
-    """Every object that the table is made of; values are left out, as a store writes them after its mutation."""
-    buckets, old = map_.buckets.peek(), map_.oldbuckets.peek()
-    yield buckets
-    yield old
-    yield map_.flags.peek() & ~(ITERATOR | OLD_ITERATOR)
-    for field in (map_.B, map_.count, map_.noverflow, map_.hash0, map_.nevacuate):
-        yield field.peek()
-    for head in (*buckets, *old):
-        for slot in slots_of(head):
-            yield slot.tophash.peek()
-            yield slot.key.peek()
+class Part(NamedTuple):
+    """Where among the variables of a table those of one chain are."""
+
+    buckets: int
+    slots: slice
 
 
-def elements_of(map_: PlainMap[Any, Any]) -> list[Any]:
-    """The value of each slot, empty ones too."""
-    heads = chain(map_.buckets.peek(), map_.oldbuckets.peek())
-    return [slot.elem.peek() for head in heads for slot in slots_of(head)]
+class Variables:
+    """What a table is made of: the links between its buckets, some fields of the map, some variables of each slot.
+
+    They are looked for again only when a link has changed, as most steps change one variable or none.
+    """
+
+    def __init__(
+        self,
+        map_: PlainMap[Any, Any],
+        fields: Sequence[Plain[Any]],
+        of_slot: Callable[[Slot], Sequence[Plain[Any]]],
+    ) -> None:
+        self._map, self._fields, self._of_slot = map_, fields, of_slot
+        self._links: list[Any] = []
+        self._all: list[Plain[Any]] = []
+        self.chains: list[Part] = []
+        """Those of the buckets, then those of the old ones."""
+
+    def values(self) -> list[Any]:
+        """What they hold now."""
+        found = [variable.peek() for variable in self._all]
+        if self._links and same_objects(found[: len(self._links)], self._links):
+            return found
+        self._find()
+        return [variable.peek() for variable in self._all]
+
+    def _find(self) -> None:
+        chains = [chain_of(head) for head in (*self._map.buckets.peek(), *self._map.oldbuckets.peek())]
+        overflow = (bucket.overflow for buckets in chains for bucket in buckets)
+        links: list[Plain[Any]] = [self._map.buckets, self._map.oldbuckets, *overflow]
+        self._links, self._all = [link.peek() for link in links], [*links, *self._fields]
+        self.chains = []
+        for buckets in chains:
+            slots = (slot for bucket in buckets for slot in bucket.slots)
+            before = len(self._all)
+            self._all += (variable for slot in slots for variable in self._of_slot(slot))
+            self.chains.append(Part(len(buckets), slice(before, len(self._all))))
+
+
+def _table(map_: PlainMap[Any, Any]) -> Variables:
+    """All but the values, which a store writes after its mutation."""
+    fields = (map_.B, map_.count, map_.noverflow, map_.hash0, map_.nevacuate)
+    return Variables(map_, fields, lambda slot: (slot.tophash, slot.key))
+
+
+def elements_of(map_: PlainMap[Any, Any]) -> Variables:
+    """The value of each slot, of empty ones too."""
+    return Variables(map_, (), lambda slot: (slot.elem,))
 
 
 def same_objects(objects: Sequence[Any], others: Sequence[Any]) -> bool:
