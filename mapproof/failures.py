@@ -1,7 +1,7 @@
 """A failure on disk: everything that it takes to run it again, in one small JSON file.
 
-The idea: a failure is a target, a scenario and a schedule, and the run is deterministic, so the file holds those
-three and nothing of the run itself. What was seen (`kind`) is there to be compared with.
+The idea: a failure is a target, a scenario, a schedule and what was watched, and the run is deterministic, so the file
+holds those four and nothing of the run itself. What was seen (`kind`) is there to be compared with.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 from mapproof.loading import load_factory
 from mapproof.spec.evidence import Evidence
 from mapproof.spec.operations import SIGNATURES, Op
-from mapproof.stateful_tests.execution import Execution, Laboratory, Target, laboratory
+from mapproof.stateful_tests.execution import NO_CHECKS, Checks, Execution, Laboratory, Target, laboratory
 from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Schedule
 from mapproof.stateful_tests.scenarios import Scenario
@@ -47,7 +47,8 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class FailureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The content of a failure file; `python` is the version that it was found with."""
+    """The content of a failure file; `checks` is what was watched at every step, `python` the version that it was
+    found with."""
 
     mapproof: int
     request: Request
@@ -55,6 +56,7 @@ class FailureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schedule: str
     kind: str
     python: str
+    checks: Checks = NO_CHECKS
 
 
 _FORMAT = 1
@@ -75,6 +77,7 @@ def save(request: Request, counterexample: Counterexample, directory: Path) -> P
             schedule=str(counterexample.execution.schedule),
             kind=failure.kind.value,
             python=platform.python_version(),
+            checks=counterexample.checks,
         )
     )
     name = request.target.rpartition(":")[2]
@@ -141,7 +144,7 @@ def replay(path: Path, times: int) -> Replayed:
     saved, schedule = load(path)
     target = saved.request.resolve()
     _refuse_other_calls(path, saved.scenario, target)
-    with laboratory(target) as lab:
+    with laboratory(target, saved.checks) as lab:
         runs = [_once(lab, saved.scenario, schedule) for _ in range(times)]
         failing = [execution for execution, _ in runs if execution.failure is not None]
         account = tell(lab, saved.scenario, failing[-1]) if failing else None

@@ -60,6 +60,17 @@ class Adapter:
             return tuple(answer)
         return answer
 
+    def told(self, op: Op, answer: Any) -> str:
+        """What the call answered, as its user would see it."""
+        shape = SIGNATURES[op].result
+        if shape is Shape.NOTHING:
+            return "done"
+        if shape is Shape.VALUE_OK and not answer[1]:
+            return "→ absent"
+        if shape in (Shape.VALUE_OK, Shape.ACTUAL_LOADED) and self.style == "dict-like":
+            return f"→ {answer[0]!r}"
+        return f"→ {answer!r}"
+
     def only(self, ops: frozenset[Op]) -> Adapter:
         """The same map, with these operations alone."""
         return Adapter(

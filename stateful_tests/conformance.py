@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -28,12 +28,11 @@ from mapproof.stateful_tests.execution import CANNOT_LOOK, Execution, Laboratory
 from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
-from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Strategy
 from mapproof.stateful_tests.scenarios import Scenario, scenarios
-from mapproof.stateful_tests.shrink import simplest
+from mapproof.stateful_tests.shrink import simplest_counterexample
 from mapproof.stateful_tests.targets import target_of
-from mapproof.stateful_tests.trace import Counterexample, counterexample
+from mapproof.stateful_tests.trace import Counterexample
 
 __all__ = ["Counterexample", "Findings", "MapIsWrong", "UnsuitableTarget", "check_map", "examine"]
 
@@ -49,12 +48,6 @@ SHRINKING_STEPS = 700_000
 
 STEPS_OF_A_CALL = 20
 """What an operation of client 0, whose steps are not counted, is taken to cost."""
-
-
-NOT_REPEATED = (
-    "This failure did not happen again in the same schedule: the code under test depends on more than its "
-    "schedule (time, chance), and a replay may not show it."
-)
 
 
 class MapIsWrong(AssertionError):
@@ -149,26 +142,13 @@ def examine(
     """Run a campaign against `target` for `budget` seconds of wall time, or until a failure is found."""
     started = time.perf_counter()
     with laboratory(target) as lab:
-        campaign = _Campaign(lab, started + budget, seed, progress)
+        campaign = _Campaign(lab, target, started + budget, seed, progress)
         try:
             found = campaign.search()
-            failing = None if found is None else _account(lab, *found)
+            failing = None if found is None else simplest_counterexample(lab, *found)
         except CANNOT_LOOK as trouble:
             return Findings(target, campaign.tally, time.perf_counter() - started, trouble=str(trouble))
     return Findings(target, campaign.tally, time.perf_counter() - started, failing)
-
-
-def _account(lab: Laboratory, scenario: Scenario, execution: Execution) -> Counterexample:
-    try:
-        smallest = simplest(lab, scenario, execution)
-    except CANNOT_LOOK:
-        smallest = execution
-    told = counterexample(lab, scenario, smallest)
-    replay = Replay(smallest.schedule)
-    replay.begin()
-    if lab.run(scenario, replay).failure is None:
-        return replace(told, account=f"{NOT_REPEATED}\n\n{told.account}")
-    return told
 
 
 class _Found(Exception):
@@ -180,6 +160,7 @@ class _Campaign:
     """Rounds of drawn scenarios. A scenario that failed once is remembered, so a round is deterministic."""
 
     lab: Laboratory
+    target: Target
     deadline: float
     seed: int
     progress: Callable[[Tally], None]
@@ -201,8 +182,6 @@ class _Campaign:
         return None if self._smallest is None else (self._smallest, self._failures[self._smallest])
 
     def _round(self, seed: int) -> None:
-        target = self.lab.target
-
         @hypothesis_seed(seed)
         @settings(
             max_examples=SCENARIOS_A_ROUND,
@@ -213,7 +192,7 @@ class _Campaign:
             report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         )
-        @given(scenarios(target.adapter, target.keys))
+        @given(scenarios(self.target.adapter, self.target.keys))
         def no_scenario_fails(scenario: Scenario) -> None:
             if self._fails(scenario):
                 raise _Found

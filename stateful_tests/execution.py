@@ -7,38 +7,42 @@ code is instrumented, what it claims), so that a scenario and a schedule are all
 from __future__ import annotations
 
 import contextlib
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from greenlet import GreenletExit
 
 from mapproof.impl.sync import watched_by
-from mapproof.spec.accesses import Access
 from mapproof.spec.claims import Claims
 from mapproof.spec.history import History, Operation
-from mapproof.spec.linearizability import Unknown, Violation, check
+from mapproof.spec.linearizability import Linearizable, Unknown, Violation, check
 from mapproof.spec.operations import SIGNATURES, has_shape
 from mapproof.spec.values import identity
 from mapproof.stateful_tests.adapters import Adapter
 from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget, patched
 from mapproof.stateful_tests.explorer.opcode_events import TracingLost, opcode_events
 from mapproof.stateful_tests.explorer.replay import Replay
-from mapproof.stateful_tests.explorer.simulation import (
-    Abort,
-    Instrument,
-    Outcome,
-    Simulation,
-    Wait,
-    Watcher,
-)
+from mapproof.stateful_tests.explorer.simulation import Abort, Outcome, Simulation, Watcher
 from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Schedule, Strategy
 from mapproof.stateful_tests.explorer.watchdog import Stalled, watchdog
-from mapproof.stateful_tests.monitors import Monitor, Races, StepInvariants, has_step_invariants
+from mapproof.stateful_tests.monitors import (
+    MakeMonitor,
+    Monitors,
+    Races,
+    StepInvariants,
+    Watch,
+    has_step_invariants,
+)
+from mapproof.stateful_tests.recording import (
+    Failure,
+    FailureKind,
+    Recording,
+    describe_deadlock,
+    describe_exception,
+)
 from mapproof.stateful_tests.scenarios import Call, Scenario
 
 MOST_CONFIGURATIONS = 100_000
@@ -48,27 +52,8 @@ MOST_CONFIGURATIONS = 100_000
 CANNOT_LOOK = (Stalled, UnsupportedTarget, NondeterministicTarget, TracingLost)
 """What a run raises when nothing can be said: the reason is the exception's text, one line."""
 
-
-class FailureKind(StrEnum):
-    """What can be wrong with a run, the plainest first."""
-
-    EXCEPTION = "exception"
-    ANSWER = "impossible answer"
-    DEADLOCK = "deadlock"
-    ENDLESS = "never ends"
-    RACE = "data race"
-    INVARIANT = "broken invariant"
-    PROGRESS = "no progress"
-    VIOLATION = "not linearizable"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What went wrong. `core` is the part of the history that no order explains (violations only)."""
-
-    kind: FailureKind
-    summary: str
-    core: tuple[Operation, ...] = ()
+NO_ANSWERS = (Abort, GreenletExit, KeyboardInterrupt, *CANNOT_LOOK)
+"""What a call of the code under test may raise that is not its own doing, and must be let through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +70,43 @@ class Execution:
     undecided: bool = False
 
 
+class Subject(Protocol):
+    """What is under test: how one is made and called, what its calls may answer, and who judges the answers."""
+
+    @property
+    def files(self) -> frozenset[str]:
+        """The source files whose instructions are switch points; none: only the hook of `impl.sync` is."""
+
+    @property
+    def modules(self) -> tuple[ModuleType, ...]:
+        """They may hold real locks taken at import, which are replaced during a run."""
+
+    @property
+    def raises(self) -> tuple[type[Exception], ...]:
+        """Exceptions that are answers: the operation may have taken effect or not, and its client goes on."""
+
+    def make(self) -> Any:
+        """A new one."""
+
+    def perform(self, made: Any, call: Call) -> Any:
+        """Call it; answers what it answers and raises what it raises."""
+
+    def expected(self, call: Call, answer: Any) -> str | None:
+        """What the call should have answered, if this is no answer to it in any state, else None."""
+
+    def render(self, call: Call) -> str:
+        """The call as its user would write it."""
+
+    def told(self, operation: Operation) -> str:
+        """What a completed operation answered, as its user would see it."""
+
+    def decide(self, history: History) -> Linearizable | Violation | Unknown | None:
+        """Whether the answers are explained; None if nobody judges them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A map under test. `files` are the source files whose instructions are switch points; none: only the hook
-    of `impl.sync` is. `modules` may hold real locks taken at import, which are replaced during a run."""
+    """A map under test, a `Subject`. `name` is for people, `keys` are those that it accepts."""
 
     name: str
     factory: Callable[[], Any]
@@ -97,6 +115,29 @@ class Target:
     claims: Claims
     files: frozenset[str] = frozenset()
     modules: tuple[ModuleType, ...] = ()
+
+    @property
+    def raises(self) -> tuple[type[Exception], ...]:
+        return ()
+
+    def make(self) -> Any:
+        return self.factory()
+
+    def perform(self, made: Any, call: Call) -> Any:
+        return self.adapter.perform(made, call.op, call.key, call.args, call.form)
+
+    def expected(self, call: Call, answer: Any) -> str | None:
+        shape = SIGNATURES[call.op].result
+        return None if has_shape(shape, answer) else f"{call.op} answers {shape.value}"
+
+    def render(self, call: Call) -> str:
+        return self.adapter.render(call.op, call.key, call.args, call.form)
+
+    def told(self, operation: Operation) -> str:
+        return self.adapter.told(operation.op, operation.result)
+
+    def decide(self, history: History) -> Linearizable | Violation | Unknown:
+        return check(history, self.claims, max_configurations=MOST_CONFIGURATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,75 +156,18 @@ class Checks:
 NO_CHECKS = Checks()
 
 
-@dataclass(slots=True)
-class _Recording:
-    """The operations of one run, in the order of their calls; the clock ticks at each call and return."""
-
-    operations: list[Operation] = field(default_factory=list)
-    clock: int = 0
-    failure: Failure | None = None
-
-    def tick(self) -> int:
-        self.clock += 1
-        return self.clock
-
-    def fail(self, kind: FailureKind, summary: str) -> None:
-        if self.failure is None:
-            self.failure = Failure(kind, summary)
-
-
-Monitors = Sequence[tuple[FailureKind, Monitor]]
-
-MakeMonitor = Callable[[Simulation, Any], Monitor]
-"""Makes a monitor of the run that the simulation is about to make on an object."""
-
-
-class _Watch:
-    """Shows each step of one run to its monitors, and to who watches from outside; the first complaint ends it."""
-
-    def __init__(
-        self, simulation: Simulation, monitors: Monitors, outside: Watcher | None, recording: _Recording
-    ) -> None:
-        self._simulation = simulation
-        self._monitors = monitors
-        self._outside = outside
-        self._recording = recording
-
-    def wrong(self) -> bool:
-        """Whether a monitor complains of the state as it is now; recorded if so."""
-        return any(self._complains(kind, monitor.arrived()) for kind, monitor in self._monitors)
-
-    def step(self, client: int, doing: Any) -> None:
-        if self.wrong():
-            self._simulation.stop()
-        if self._outside is not None:
-            self._outside(client, doing)
-        for kind, monitor in self._monitors:
-            if self._complains(kind, monitor.step(client, doing)):
-                self._simulation.stop()
-
-    def effect(self, client: int, target: object, access: Access, happened: bool) -> None:
-        for _, monitor in self._monitors:
-            monitor.effect(client, target, access, happened)
-
-    def _complains(self, kind: FailureKind, complaint: str | None) -> bool:
-        if complaint is not None:
-            self._recording.fail(kind, complaint)
-        return complaint is not None
-
-
 Announce = Callable[[int, Call, Operation | None], None]
 """Told the client and the call when it begins (None) and when it has ended (the operation)."""
 
 
 class Laboratory:
-    """Runs scenarios on one target. Made by `laboratory`, which owns what must be undone."""
+    """Runs scenarios on one subject. Made by `laboratory`, which owns what must be undone."""
 
-    def __init__(self, target: Target, instrument: Instrument | None, checks: Checks = NO_CHECKS) -> None:
-        self.target = target
+    def __init__(self, subject: Subject, simulation: Simulation, checks: Checks) -> None:
+        self.subject = subject
+        self.simulation = simulation
         self.checks = checks
         self.announce: Announce | None = None
-        self._simulation = Simulation(instrument)
         self._watcher: Watcher | None = None
         self._also: list[tuple[FailureKind, MakeMonitor]] = []
         self.watched_for: set[FailureKind] = set()
@@ -196,7 +180,7 @@ class Laboratory:
 
     def watch(self, watcher: Watcher | None, announce: Announce | None) -> None:
         """Be told every step and every call of the following runs."""
-        self._watcher = self._simulation.watcher = watcher
+        self._watcher = self.simulation.watcher = watcher
         self.announce = announce
 
     def also_watch(self, kind: FailureKind, make: MakeMonitor) -> None:
@@ -219,8 +203,8 @@ class Laboratory:
     def _run(self, scenario: Scenario, strategy: Strategy) -> Execution:
         self._schedule = Schedule()
         self._steps = 0
-        recording = _Recording()
-        target = self.target.factory()
+        recording = Recording()
+        target = self.subject.make()
         clients = {i: thread for i, thread in enumerate(scenario.threads, 1) if thread}
         monitors = self._monitors(target) if clients else ()
         goes_on = self._phase({0: scenario.setup}, target, recording, Replay(Schedule()))
@@ -242,32 +226,34 @@ class Laboratory:
         self,
         clients: dict[int, tuple[Call, ...]],
         target: Any,
-        recording: _Recording,
+        recording: Recording,
         strategy: Strategy,
         monitors: Monitors,
     ) -> bool:
         """Run these clients at once, every step watched; False if that ended the run."""
         if not monitors:
             return self._phase(clients, target, recording, strategy)
-        watch = _Watch(self._simulation, monitors, self._watcher, recording)
-        self._simulation.watcher, self._simulation.listener = watch.step, watch.effect
+        watch = Watch(self.simulation, monitors, self._watcher, recording)
+        self.simulation.watcher, self.simulation.listener = watch.step, watch.effect
         try:
             return self._phase(clients, target, recording, strategy) and not watch.wrong()
         finally:
-            self._simulation.watcher, self._simulation.listener = self._watcher, None
+            self.simulation.watcher, self.simulation.listener = self._watcher, None
             self.watched_for.update(kind for kind, monitor in monitors if monitor.looked)
 
     def _monitors(self, target: Any) -> Monitors:
         """Made before client 0 begins: what they remember of the object starts with the new one."""
-        monitors = [(kind, make(self._simulation, target)) for kind, make in self._also]
+        monitors = [(kind, make(self.simulation, target)) for kind, make in self._also]
         if self.checks.races:
             monitors.append((FailureKind.RACE, Races()))
         if self.checks.invariants and has_step_invariants(target):
-            monitors.append((FailureKind.INVARIANT, StepInvariants(target.step_invariants(), self._text)))
+            monitors.append(
+                (FailureKind.INVARIANT, StepInvariants(target.step_invariants(), self.subject.render))
+            )
         return monitors
 
     def _phase(
-        self, clients: dict[int, tuple[Call, ...]], target: Any, recording: _Recording, strategy: Strategy
+        self, clients: dict[int, tuple[Call, ...]], target: Any, recording: Recording, strategy: Strategy
     ) -> bool:
         """Run these clients to their end; False if that ended the run."""
         if not any(clients.values()):
@@ -275,7 +261,7 @@ class Laboratory:
         tasks = {client: _Client(self, client, calls, target, recording) for client, calls in clients.items()}
         self._alone = 0 in clients
         with watchdog():
-            ending = self._simulation.run(tasks, strategy, stops=self._stepping or not self._alone)
+            ending = self.simulation.run(tasks, strategy, stops=self._stepping or not self._alone)
         if not self._alone:
             self._schedule = ending.schedule
             self._steps = ending.steps
@@ -285,52 +271,38 @@ class Laboratory:
             recording.fail(FailureKind.ENDLESS, f"an operation did not end within {ending.steps:,} steps")
         return recording.failure is None and ending.outcome is not Outcome.STOPPED
 
-    def perform(self, client: int, call: Call, target: Any, recording: _Recording) -> bool:
+    def perform(self, client: int, call: Call, target: Any, recording: Recording) -> bool:
         """Perform and record one call in the running simulated thread; False if it failed."""
-        self._simulation.stop_before(call)
+        self.simulation.stop_before(call)
         if self.announce is not None:
             self.announce(client, call, None)
-        place = len(recording.operations)
-        operation = Operation(client, call.op, call.key, call.args, None, recording.tick(), None)
-        recording.operations.append(operation)
-        error = None
-        result = None
+        place = recording.called(client, call)
+        error = result = None
+        goes_on = True
         try:
-            result = self.target.adapter.perform(target, call.op, call.key, call.args, call.form)
-        except (Abort, GreenletExit, KeyboardInterrupt, *CANNOT_LOOK):
+            result = self.subject.perform(target, call)
+        except NO_ANSWERS:
             raise
-        except BaseException as raised:  # noqa: BLE001 - whatever the map raises is its answer
-            if self._simulation.unwinding:
+        except BaseException as raised:  # noqa: BLE001 - whatever else the code under test raises is its answer
+            if self.simulation.unwinding:
                 raise Abort from None
             error = type(raised).__name__
-            recording.fail(FailureKind.EXCEPTION, _describe_exception(client, self._text(call), raised))
+            goes_on = isinstance(raised, self.subject.raises)
+            if not goes_on:
+                text = describe_exception(client, self.subject.render(call), raised)
+                recording.fail(FailureKind.EXCEPTION, text)
         else:
-            if not has_shape(SIGNATURES[call.op].result, result):
-                error = "ImpossibleAnswer"
-                expected = SIGNATURES[call.op].result.value
-                text = (
-                    f"client {client}: {self._text(call)} answered {result!r}; {call.op} answers {expected}"
-                )
+            expected = self.subject.expected(call, result)
+            if expected is not None:
+                text = f"client {client}: {self.subject.render(call)} answered {result!r}; {expected}"
                 recording.fail(FailureKind.ANSWER, text)
-        operation = Operation(
-            client,
-            call.op,
-            call.key,
-            call.args,
-            None if error else result,
-            operation.call,
-            recording.tick(),
-            error,
-        )
-        recording.operations[place] = operation
+                error, result, goes_on = "ImpossibleAnswer", None, False
+        operation = recording.returned(place, result, error)
         if self.announce is not None:
             self.announce(client, call, operation)
-        return error is None
+        return goes_on
 
-    def _text(self, call: Call) -> str:
-        return self.target.adapter.render(call.op, call.key, call.args, call.form)
-
-    def _check_invariants(self, target: Any, recording: _Recording) -> None:
+    def _check_invariants(self, target: Any, recording: Recording) -> None:
         invariants = getattr(target, "check_invariants", None)
         if not callable(invariants):
             return
@@ -348,22 +320,19 @@ class Laboratory:
             (op.client, op.call, op.return_, identity(op.result), op.error) for op in history.operations
         )
         if seen not in self._judged:
-            self._judged[seen] = _decide(history, self.target.claims)
+            decided = self.subject.decide(history)
+            if isinstance(decided, Violation):
+                self._judged[seen] = Failure(FailureKind.VIOLATION, decided.explanation, decided.core)
+            else:
+                self._judged[seen] = decided if isinstance(decided, Unknown) else None
         return self._judged[seen]
-
-
-def _decide(history: History, claims: Claims) -> Failure | Unknown | None:
-    decided = check(history, claims, max_configurations=MOST_CONFIGURATIONS)
-    if isinstance(decided, Violation):
-        return Failure(FailureKind.VIOLATION, decided.explanation, decided.core)
-    return decided if isinstance(decided, Unknown) else None
 
 
 class _Client:
     """The task of one simulated thread: its calls, until one fails."""
 
     def __init__(
-        self, laboratory: Laboratory, client: int, calls: tuple[Call, ...], target: Any, recording: _Recording
+        self, laboratory: Laboratory, client: int, calls: tuple[Call, ...], target: Any, recording: Recording
     ) -> None:
         self._perform = laboratory.perform
         self._client = client
@@ -378,33 +347,11 @@ class _Client:
 
 
 @contextmanager
-def laboratory(target: Target, checks: Checks = NO_CHECKS) -> Iterator[Laboratory]:
-    """A laboratory for `target`: while it is open, `threading` is cooperative and the code is instrumented."""
+def laboratory(subject: Subject, checks: Checks = NO_CHECKS) -> Iterator[Laboratory]:
+    """A laboratory for `subject`: while it is open, `threading` is cooperative and the code is instrumented."""
     with contextlib.ExitStack() as stack:
-        instrument = stack.enter_context(opcode_events(target.files)) if target.files else None
-        stack.enter_context(patched(target.modules))
-        made = Laboratory(target, instrument, checks)
-        stack.enter_context(watched_by(made._simulation))
-        yield made
-
-
-def describe_deadlock(waits: tuple[Wait, ...]) -> str:
-    """Who waits for what, and who has it."""
-    return "; ".join(f"client {wait.thread} waits to {wait.access} {_held(wait, waits)}" for wait in waits)
-
-
-def _held(wait: Wait, waits: tuple[Wait, ...]) -> str:
-    if wait.holder is None:
-        return wait.target
-    if wait.holder == wait.thread:
-        return f"{wait.target}, which it holds itself"
-    ended = "" if wait.holder in {other.thread for other in waits} else ", which has ended"
-    return f"{wait.target}, held by client {wait.holder}{ended}"
-
-
-def _describe_exception(client: int, call: str, raised: BaseException) -> str:
-    message = str(raised)
-    frames = traceback.extract_tb(raised.__traceback__)
-    where = f" at {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
-    text = type(raised).__name__ + (f": {message}" if message else "")
-    return f"client {client}: {call} raised {text}{where}"
+        instrument = stack.enter_context(opcode_events(subject.files)) if subject.files else None
+        stack.enter_context(patched(subject.modules))
+        simulation = Simulation(instrument)
+        stack.enter_context(watched_by(simulation))
+        yield Laboratory(subject, simulation, checks)

@@ -57,7 +57,7 @@ class Exhaustion:
             verdict, runs, failing = every_schedule(
                 lab, self.scenario, PreemptionBound(self.bound), self.limit
             )
-            return verdict, f"{_words(verdict, runs)} of one scenario{_watched_for(lab)}", failing
+            return verdict, f"{_words(verdict, runs)} of one scenario{watched_words(lab)}", failing
 
 
 def every_schedule(
@@ -88,6 +88,7 @@ def _words(verdict: Verdict, runs: int) -> str:
             return f"all {runs:,} schedules, not every history decided,"
 
 
-def _watched_for(lab: Laboratory) -> str:
+def watched_words(lab: Laboratory) -> str:
+    """What each step of the runs so far was watched for, to end a scope with; "" if for nothing."""
     kinds = " and ".join(f"a {kind}" for kind in sorted(lab.watched_for))
     return f", each step watched for {kinds}" if kinds else ""

@@ -16,8 +16,9 @@ from mapproof.impl.plain_map import PlainMap
 from mapproof.spec.accesses import Access
 from mapproof.stateful_tests.adapters import adapter_for
 from mapproof.stateful_tests.catalogue.words import scenario_of
-from mapproof.stateful_tests.execution import Execution, FailureKind, Target, laboratory
+from mapproof.stateful_tests.execution import Execution, Target, laboratory
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
+from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import Call
 
 Map = PlainMap[Any, Any]

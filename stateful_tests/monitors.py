@@ -6,14 +6,15 @@ there was brought about by the one access that came before. That access, with it
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable
-from types import CodeType, FrameType
+from collections.abc import Callable, Sequence
+from types import CodeType
 from typing import Any, Protocol
 
 from mapproof.spec.accesses import Access
-from mapproof.stateful_tests.races import Place, RaceDetector
+from mapproof.stateful_tests.explorer.simulation import Simulation, Watcher
+from mapproof.stateful_tests.places import Place, place_of, said
+from mapproof.stateful_tests.races import RaceDetector
+from mapproof.stateful_tests.recording import FailureKind, Recording
 from mapproof.stateful_tests.scenarios import Call
 
 
@@ -31,6 +32,50 @@ class Monitor(Protocol):
 
     def effect(self, client: int, target: object, access: Access, happened: bool) -> None:
         """What could not be known before the access (see `impl.sync.Hook.after`)."""
+
+
+Monitors = Sequence[tuple[FailureKind, Monitor]]
+"""Each with the kind of failure that its complaints are."""
+
+MakeMonitor = Callable[[Simulation, Any], Monitor]
+"""Makes a monitor of the run that the simulation is about to make on an object."""
+
+
+class Watch:
+    """Shows each step of one run to its monitors, and to who watches from outside; the first complaint ends it.
+
+    `step` is a `Simulation.watcher` and `effect` a `Simulation.listener`.
+    """
+
+    def __init__(
+        self, simulation: Simulation, monitors: Monitors, outside: Watcher | None, recording: Recording
+    ) -> None:
+        self._simulation = simulation
+        self._monitors = monitors
+        self._outside = outside
+        self._recording = recording
+
+    def wrong(self) -> bool:
+        """Whether a monitor complains of the state as it is now; recorded if so."""
+        return any(self._complains(kind, monitor.arrived()) for kind, monitor in self._monitors)
+
+    def step(self, client: int, doing: Any) -> None:
+        if self.wrong():
+            self._simulation.stop()
+        if self._outside is not None:
+            self._outside(client, doing)
+        for kind, monitor in self._monitors:
+            if self._complains(kind, monitor.step(client, doing)):
+                self._simulation.stop()
+
+    def effect(self, client: int, target: object, access: Access, happened: bool) -> None:
+        for _, monitor in self._monitors:
+            monitor.effect(client, target, access, happened)
+
+    def _complains(self, kind: FailureKind, complaint: str | None) -> bool:
+        if complaint is not None:
+            self._recording.fail(kind, complaint)
+        return complaint is not None
 
 
 def has_step_invariants(target: object) -> bool:
@@ -59,7 +104,7 @@ class StepInvariants:
     def step(self, client: int, doing: Any) -> str | None:
         if isinstance(doing, Call):
             self._calls[client] = doing
-        self._last = client, doing, place_of_access(doing)
+        self._last = client, doing, place_of(doing)
         return None
 
     def effect(self, client: int, target: object, access: Access, happened: bool) -> None:
@@ -74,31 +119,6 @@ class StepInvariants:
             return f"broken as {call} began"
         access = "" if isinstance(doing[0], CodeType) else f" ({said(doing)})"
         return f"broken by {call} at {place}{access}"
-
-
-def place_of_access(doing: Any, frame: FrameType | None = None) -> Place | None:
-    """Where a thread is about to do this (what a watcher is told); None if it only begins a call.
-
-    The line that calls the primitive's method, through the `with` statement or not. `frame` is the thread's
-    innermost one; that of the running thread unless given.
-    """
-    if not isinstance(doing, tuple):
-        return None
-    if isinstance(doing[0], CodeType):
-        return Place(*doing)
-    primitives = type(doing[0]).__init__.__code__.co_filename
-    frame = frame or sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename != primitives:
-        frame = frame.f_back
-    while frame is not None and frame.f_code.co_filename in (primitives, contextlib.__file__):
-        frame = frame.f_back
-    return None if frame is None else Place(frame.f_code, frame.f_lasti)
-
-
-def said(doing: tuple[object, Access]) -> str:
-    """An access in words: the name of the primitive and what is done to it."""
-    target, access = doing
-    return f"{getattr(target, 'name', type(target).__name__)}: {access}"
 
 
 class Races:

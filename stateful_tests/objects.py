@@ -22,47 +22,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import islice
 from types import ModuleType
 from typing import Any, Final, cast
 
-from greenlet import GreenletExit
-
-from mapproof.impl.sync import watched_by
-from mapproof.spec.accesses import Access
-from mapproof.spec.claims import Claims
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.history import History, Operation
-from mapproof.spec.linearizability import Unknown, Violation
+from mapproof.spec.linearizability import Linearizable, Unknown, Violation
 from mapproof.spec.linearizability.any_model import check_model
 from mapproof.spec.model import Model
 from mapproof.spec.operations import Op
-from mapproof.spec.values import identity
-from mapproof.stateful_tests.adapters import Adapter
-from mapproof.stateful_tests.conformance import _account
 from mapproof.stateful_tests.execution import (
     CANNOT_LOOK,
     MOST_CONFIGURATIONS,
     Checks,
-    Failure,
-    FailureKind,
     Laboratory,
-    Target,
-    _describe_exception,
-    _Recording,
+    laboratory,
 )
-from mapproof.stateful_tests.exhaustion import Explored, _watched_for
-from mapproof.stateful_tests.explorer.cooperative_threading import patched
-from mapproof.stateful_tests.explorer.opcode_events import opcode_events
+from mapproof.stateful_tests.exhaustion import Explored, watched_words
 from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
-from mapproof.stateful_tests.explorer.simulation import Abort
 from mapproof.stateful_tests.explorer.strategy import Schedule, Strategy
 from mapproof.stateful_tests.scenarios import Call, Scenario
+from mapproof.stateful_tests.shrink import simplest_counterexample
 from mapproof.stateful_tests.trace import Counterexample
 
 
@@ -108,6 +93,12 @@ class ObjectScenario:
     def __post_init__(self) -> None:
         if not any(self.threads):
             raise ValueError(f"{self.name}: no thread calls anything")
+
+    @property
+    def program(self) -> Scenario:
+        """What is called, as the explorer takes it."""
+        threads = tuple(map(_calls_of, self.threads))
+        return Scenario(_calls_of(self.setup), threads, _calls_of(self.observers))
 
 
 def exhaust(scenario: ObjectScenario, *, bound: int = 2, limit: int = 100_000) -> Explored:
@@ -157,14 +148,14 @@ class _Search:
     ended: bool = False
     """No schedule was left."""
 
-    def run(self, lab: ObjectLaboratory, strategies: Iterator[Strategy], limit: int) -> None:
+    def run(self, lab: Laboratory, program: Scenario, strategies: Iterator[Strategy], limit: int) -> None:
         for strategy in islice(strategies, limit):
-            execution = lab.run(lab.program, strategy)
+            execution = lab.run(program, strategy)
             self.runs += 1
             self.undecided += execution.undecided
             self.distinct.add(execution.schedule)
             if execution.failure is not None:
-                self.failing = _account(lab, lab.program, execution)
+                self.failing = simplest_counterexample(lab, program, execution)
                 return
         self.ended = next(strategies, None) is None
 
@@ -191,17 +182,12 @@ def _explored(scenario: ObjectScenario, strategies: Iterator[Strategy], limit: i
     search = _Search()
     try:
         with object_laboratory(scenario) as lab:
-            search.run(lab, strategies, limit)
+            search.run(lab, scenario.program, strategies, limit)
             unjudged = "" if scenario.model is not None else ", no model to judge the answers"
-            verdict, scope = search.verdict, f"{bound}{search.scope}{_watched_for(lab)}{unjudged}"
+            verdict, scope = search.verdict, f"{bound}{search.scope}{watched_words(lab)}{unjudged}"
     except CANNOT_LOOK as trouble:
         verdict, scope = Verdict.INCONCLUSIVE, str(trouble)
     return Explored(scenario.name, verdict, scope, time.perf_counter() - started, search.failing)
-
-
-def _program_of(scenario: ObjectScenario) -> Scenario:
-    threads = tuple(_calls_of(thread) for thread in scenario.threads)
-    return Scenario(_calls_of(scenario.setup), threads, _calls_of(scenario.observers))
 
 
 def _calls_of(program: Program) -> tuple[Call, ...]:
@@ -209,117 +195,49 @@ def _calls_of(program: Program) -> tuple[Call, ...]:
     return tuple(Call(cast(Op, call.method), call.key, call.args) for call in program)
 
 
-class _Methods(Adapter):
-    """Calls methods by their names."""
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """The object of a scenario as a `Subject`: its methods are called by their names, its model judges."""
 
-    __slots__ = ()
+    make: Callable[[], Any]
+    model: Model[Any] | None
+    raises: tuple[type[Exception], ...]
+    files: frozenset[str]
+    modules: tuple[ModuleType, ...]
 
-    def render(self, op: Op, key: Any, args: tuple[Any, ...], form: int) -> str:
-        return f"{op}({', '.join(map(repr, _given(key, args)))})"
+    def perform(self, made: Any, call: Call) -> Any:
+        return getattr(made, call.op)(*_given(call))
 
-    def perform(self, target: Any, op: Op, key: Any, args: tuple[Any, ...], form: int) -> Any:
-        return getattr(target, op)(*_given(key, args))
+    def expected(self, call: Call, answer: Any) -> str | None:
+        return None
 
+    def render(self, call: Call) -> str:
+        return f"{call.op}({', '.join(map(repr, _given(call)))})"
 
-def _given(key: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    return args if key is None else (key, *args)
+    def told(self, operation: Operation) -> str:
+        return "done" if operation.result is None else f"→ {operation.result!r}"
 
-
-class _Nobody:
-    """Watches nothing."""
-
-    def before(self, target: object, access: Access) -> None:
-        pass
-
-    def wait(self, target: object, access: Access, ready: Callable[[], bool]) -> None:
-        pass
-
-    def after(self, target: object, access: Access, happened: bool) -> None:
-        pass
-
-    def thread(self) -> int:
-        return 0
-
-
-def _made(scenario: ObjectScenario) -> Any:
-    """A new object. Who makes it is no simulated thread, but may take locks on the way."""
-    with watched_by(_Nobody()):
-        return scenario.make()
-
-
-class ObjectLaboratory(Laboratory):
-    """Runs the programs of one scenario; the model judges the histories. Made by `object_laboratory`."""
-
-    def __init__(self, scenario: ObjectScenario, *rest: Any) -> None:
-        methods = _Methods("object", {})
-        target = Target(
-            scenario.name, partial(_made, scenario), methods, (), Claims(), scenario.files, scenario.modules
-        )
-        super().__init__(target, *rest)
-        self.program = _program_of(scenario)
-        self._scenario = scenario
-
-    def perform(self, client: int, call: Call, target: Any, recording: _Recording) -> bool:
-        self._simulation.stop_before(call)
-        if self.announce is not None:
-            self.announce(client, call, None)
-        place = len(recording.operations)
-        operation = Operation(client, str(call.op), call.key, call.args, None, recording.tick(), None)
-        recording.operations.append(operation)
-        error = result = None
-        goes_on = True
-        try:
-            result = self.target.adapter.perform(target, call.op, call.key, call.args, call.form)
-        except (Abort, GreenletExit, KeyboardInterrupt, *CANNOT_LOOK):
-            raise
-        except BaseException as raised:  # noqa: BLE001 - whatever the object raises is its answer
-            if self._simulation.unwinding:
-                raise Abort from None
-            error = type(raised).__name__
-            goes_on = isinstance(raised, self._scenario.raises)
-            if not goes_on:
-                recording.fail(FailureKind.EXCEPTION, _describe_exception(client, self._text(call), raised))
-        operation = replace(operation, result=result, return_=recording.tick(), error=error)
-        recording.operations[place] = operation
-        if self.announce is not None:
-            # In an account a pair would be read as a map's (value, present).
-            told = replace(operation, result=list(result)) if isinstance(result, tuple) else operation
-            self.announce(client, call, told)
-        return goes_on
-
-    def _judge(self, scenario: Scenario, history: History) -> Failure | Unknown | None:
-        """The model's answer; many schedules give the same history, so it is asked once for each."""
-        seen = tuple(
-            (op.client, op.op, op.call, op.return_, identity(op.result), op.error)
-            for op in history.operations
-        )
-        if seen not in self._judged:
-            self._judged[seen] = self._decide(history)
-        return self._judged[seen]
-
-    def _decide(self, history: History) -> Failure | Unknown | None:
-        if self._scenario.model is None:
+    def decide(self, history: History) -> Linearizable | Violation | Unknown | None:
+        if self.model is None:
             return None
-        decided = check_model(history, self._scenario.model, max_configurations=MOST_CONFIGURATIONS)
-        if isinstance(decided, Violation):
-            return Failure(FailureKind.VIOLATION, decided.explanation, decided.core)
-        return decided if isinstance(decided, Unknown) else None
+        return check_model(history, self.model, max_configurations=MOST_CONFIGURATIONS)
+
+
+def _given(call: Call) -> tuple[Any, ...]:
+    return call.args if call.key is None else (call.key, *call.args)
 
 
 @contextmanager
-def object_laboratory(scenario: ObjectScenario) -> Iterator[ObjectLaboratory]:
-    """A laboratory for the scenario: while it is open, `threading` is cooperative and the code is instrumented."""
-    with ExitStack() as stack:
-        instrument = stack.enter_context(opcode_events(scenario.files)) if scenario.files else None
-        stack.enter_context(patched(scenario.modules))
+def object_laboratory(scenario: ObjectScenario) -> Iterator[Laboratory]:
+    """A laboratory for the object of the scenario. Raises ValueError if it lacks a method that is called."""
+    subject = _Object(scenario.make, scenario.model, scenario.raises, scenario.files, scenario.modules)
+    with laboratory(subject, scenario.checks) as lab:
         _refuse_unknown_methods(scenario)
-        made = ObjectLaboratory(scenario, instrument, scenario.checks)
-        stack.enter_context(watched_by(made._simulation))
-        yield made
+        yield lab
 
 
 def _refuse_unknown_methods(scenario: ObjectScenario) -> None:
-    made = _made(scenario)
-    missing = {call.op for call in _program_of(scenario).calls() if not hasattr(made, call.op)}
+    made = scenario.make()
+    missing = {call.op for call in scenario.program.calls() if not hasattr(made, call.op)}
     if missing:
         raise ValueError(f"{scenario.name}: {type(made).__name__} has no {' and no '.join(sorted(missing))}")

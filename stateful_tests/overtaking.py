@@ -22,12 +22,13 @@ from typing import Any
 from mapproof.impl.sync import RWMutex
 from mapproof.spec.accesses import Access
 from mapproof.spec.evidence import Verdict
-from mapproof.stateful_tests.execution import CANNOT_LOOK, NO_CHECKS, FailureKind
+from mapproof.stateful_tests.execution import CANNOT_LOOK, NO_CHECKS
 from mapproof.stateful_tests.exhaustion import Explored, every_schedule
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.simulation import Simulation
 from mapproof.stateful_tests.monitors import Monitor
 from mapproof.stateful_tests.objects import Invocation, ObjectScenario, object_laboratory
+from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import Call
 
 _READ = (Invocation("rlock"), Invocation("runlock"))
@@ -60,7 +61,7 @@ class Overtaking:
             with object_laboratory(scenario) as lab:
                 lab.also_watch(FailureKind.PROGRESS, self._monitor)
                 strategy = PreemptionBound(self.bound)
-                verdict, runs, failing = every_schedule(lab, lab.program, strategy, self.limit)
+                verdict, runs, failing = every_schedule(lab, scenario.program, strategy, self.limit)
         except CANNOT_LOOK as trouble:
             return Explored(self.name, Verdict.INCONCLUSIVE, str(trouble), time.perf_counter() - started)
         scope = f"preemptions <= {self.bound}: {_words(verdict, runs)}"

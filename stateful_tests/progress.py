@@ -22,18 +22,13 @@ from typing import Any, Final
 
 from mapproof.spec.accesses import Access
 from mapproof.spec.evidence import Verdict
-from mapproof.stateful_tests.execution import (
-    CANNOT_LOOK,
-    FailureKind,
-    Laboratory,
-    Target,
-    laboratory,
-)
+from mapproof.stateful_tests.execution import CANNOT_LOOK, Laboratory, Target, laboratory
 from mapproof.stateful_tests.exhaustion import Explored, every_schedule
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.simulation import Simulation
 from mapproof.stateful_tests.explorer.strategy import plainest
-from mapproof.stateful_tests.monitors import place_of_access, said
+from mapproof.stateful_tests.places import place_of, said
+from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import Call, Scenario
 from mapproof.stateful_tests.trace import Counterexample
 
@@ -173,11 +168,8 @@ class _Alone:
         assert self._call is not None, "only a call can be stuck"
         clients = (i for i, calls in enumerate(self._progress.scenario.threads, 1) if calls)
         where = "".join(f"; client {client} {self._where(client)}" for client in clients)
-        call = self._render(self._call)
+        call = self._progress.target.render(self._call)
         return f"client {self._progress.client}'s {call} {how}, while the others are paused{where}"
-
-    def _render(self, call: Call) -> str:
-        return self._progress.target.adapter.render(call.op, call.key, call.args, call.form)
 
     def _where(self, client: int) -> str:
         stands = self._simulation.standing(client)
@@ -186,8 +178,8 @@ class _Alone:
         if stands.doing is None:
             return "has not begun"
         if isinstance(stands.doing, Call):
-            return f"is about to call {self._render(stands.doing)}"
-        place = place_of_access(stands.doing, stands.frame)
+            return f"is about to call {self._progress.target.render(stands.doing)}"
+        place = place_of(stands.doing, stands.frame)
         held = f", holding {' and '.join(self._held[client])}" if self._held[client] else ""
         return f"is at {place}{held}"
 

@@ -7,32 +7,16 @@ A race need not do harm in the run that shows it: two accesses that nothing orde
 
 from __future__ import annotations
 
-import linecache
-import sys
 from collections.abc import Hashable
-from pathlib import PurePath
-from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 from mapproof.spec.accesses import Access
 from mapproof.spec.happens_before import DataRaces, Race
-from mapproof.stateful_tests.explorer.opcode_events import line_of
+from mapproof.stateful_tests.places import place_of_access
 
 _PLAIN = (Access.READ, Access.WRITE, Access.OR)
 
 _KNOWN_LATER = (Access.COMPARE_AND_SWAP, Access.TRY_LOCK)
-
-
-class Place(NamedTuple):
-    """An instruction; as text the source line that it is part of."""
-
-    code: CodeType
-    offset: int
-
-    def __str__(self) -> str:
-        name, line = self.code.co_filename, line_of(self.code, self.offset)
-        text = linecache.getline(name, line).strip()
-        return f"{PurePath(name).name}:{line}" + (f" `{text}`" if text else "")
 
 
 class RaceDetector:
@@ -60,7 +44,7 @@ class RaceDetector:
         if access.__class__ is not Access or access in _KNOWN_LATER:
             return
         if access in _PLAIN:
-            self._found.touch(thread, target, access, _place)
+            self._found.touch(thread, target, access, place_of_access)
         elif _synchronizes(target):
             self._found.order(thread, target, access)
 
@@ -72,15 +56,3 @@ class RaceDetector:
 
 def _synchronizes(target: Hashable) -> bool:
     return getattr(target, "synchronizes", True)
-
-
-def _place(target: Hashable) -> Place:
-    """Where the program makes the access of `target` that is being told: the line that calls its method."""
-    primitives = type(target).__init__.__code__.co_filename
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None and frame.f_code.co_filename != primitives:
-        frame = frame.f_back
-    while frame is not None and frame.f_code.co_filename == primitives:
-        frame = frame.f_back
-    told = frame or sys._getframe(2)
-    return Place(told.f_code, told.f_lasti)

@@ -6,15 +6,40 @@ Where that search is too large, single switches are removed as long as the run s
 
 from __future__ import annotations
 
-from mapproof.stateful_tests.execution import Execution, Laboratory
+from dataclasses import replace
+
+from mapproof.stateful_tests.execution import CANNOT_LOOK, Execution, Laboratory
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Schedule
 from mapproof.stateful_tests.scenarios import Scenario
+from mapproof.stateful_tests.trace import Counterexample, counterexample
 
 MOST_PREEMPTIONS = 2
 RUNS = 600
 """The bounded search runs so many schedules, at most, with each number of preemptions."""
+
+
+NOT_REPEATED = (
+    "This failure did not happen again in the same schedule: the code under test depends on more than its "
+    "schedule (time, chance), and a replay may not show it."
+)
+
+
+def simplest_counterexample(
+    laboratory: Laboratory, scenario: Scenario, execution: Execution
+) -> Counterexample:
+    """The simplest failing run of the scenario, told; the account says so if it does not fail again."""
+    try:
+        smallest = simplest(laboratory, scenario, execution)
+    except CANNOT_LOOK:
+        smallest = execution
+    told = counterexample(laboratory, scenario, smallest)
+    replay = Replay(smallest.schedule)
+    replay.begin()
+    if laboratory.run(scenario, replay).failure is None:
+        return replace(told, account=f"{NOT_REPEATED}\n\n{told.account}")
+    return told
 
 
 def simplest(laboratory: Laboratory, scenario: Scenario, execution: Execution) -> Execution:

@@ -17,8 +17,8 @@ from mapproof.impl.sync import watched_by
 from mapproof.spec.claims import Claims
 from mapproof.spec.operations import SIGNATURES, Op
 from mapproof.stateful_tests.adapters import Adapter, Form, UnsuitableTarget, adapter_for
-from mapproof.stateful_tests.execution import Target
-from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget, patched
+from mapproof.stateful_tests.execution import NO_ANSWERS, Target
+from mapproof.stateful_tests.explorer.cooperative_threading import patched
 from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.simulation import Simulation
 from mapproof.stateful_tests.explorer.strategy import Schedule
@@ -57,9 +57,9 @@ def target_of(
 def _make(factory: Callable[[], Any], name: str) -> Any:
     try:
         return factory()
-    except UnsupportedTarget:
+    except NO_ANSWERS:
         raise
-    except Exception as error:
+    except BaseException as error:
         raise UnsuitableTarget(f"{name}: making one raised {type(error).__name__}: {error}") from error
 
 
@@ -166,9 +166,9 @@ def _refusal(factory: Callable[[], Any], adapter: Adapter, op: Op, form: int, ke
             answer = adapter.perform(factory(), op, key, arguments, form)
         except _NOT_OFFERED as error:
             refusals.append(f"{type(error).__name__}: {error}")
-        except UnsupportedTarget:
+        except NO_ANSWERS:
             raise
-        except Exception:  # noqa: BLE001 - anything else is a finding, which the exploration will make
+        except BaseException:  # noqa: BLE001 - anything else is a finding, which the exploration will make
             return
         else:
             refusals.extend(_not_new(op, answer))

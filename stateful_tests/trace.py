@@ -6,20 +6,17 @@ source lines shown, because there the order of lines is the explanation.
 
 from __future__ import annotations
 
-import linecache
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import PurePath
 from types import CodeType
 from typing import Any
 
 from mapproof.spec.history import History, Operation
-from mapproof.stateful_tests.adapters import Adapter
-from mapproof.stateful_tests.execution import Execution, Failure, Laboratory
-from mapproof.stateful_tests.explorer.opcode_events import line_of
+from mapproof.stateful_tests.execution import NO_CHECKS, Checks, Execution, Laboratory, Subject
 from mapproof.stateful_tests.explorer.replay import Replay
-from mapproof.stateful_tests.monitors import said
+from mapproof.stateful_tests.places import Place, said
+from mapproof.stateful_tests.recording import Failure
 from mapproof.stateful_tests.scenarios import Call, Scenario
 
 WIDTH = 118
@@ -39,16 +36,18 @@ class _Event:
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """A failing scenario, its run, and the account of it for people."""
+    """A failing scenario, its run, the account of it for people, and what was watched at every step."""
 
     scenario: Scenario
     execution: Execution
     account: str
+    checks: Checks = NO_CHECKS
 
 
 def counterexample(laboratory: Laboratory, scenario: Scenario, execution: Execution) -> Counterexample:
     """A failing run with its account; runs it once more to watch it."""
-    return Counterexample(scenario, execution, tell(laboratory, scenario, execution))
+    account = tell(laboratory, scenario, execution)
+    return Counterexample(scenario, execution, account, laboratory.checks)
 
 
 def tell(laboratory: Laboratory, scenario: Scenario, execution: Execution) -> str:
@@ -71,7 +70,7 @@ def _sentence(failure: Failure) -> str:
 
 def _watch(laboratory: Laboratory, scenario: Scenario, execution: Execution) -> list[_Event]:
     events: list[_Event] = []
-    adapter = laboratory.target.adapter
+    subject = laboratory.subject
 
     def step(client: int, doing: Any) -> None:
         if client > 0 and not isinstance(doing, Call) and doing is not None:
@@ -79,11 +78,9 @@ def _watch(laboratory: Laboratory, scenario: Scenario, execution: Execution) -> 
 
     def announce(client: int, call: Call, operation: Operation | None) -> None:
         if operation is None:
-            events.append(
-                _Event(client, adapter.render(call.op, call.key, call.args, call.form), begins=True)
-            )
+            events.append(_Event(client, subject.render(call), begins=True))
         else:
-            events.append(_Event(client, _answer(operation, adapter), ends=True))
+            events.append(_Event(client, _answer(operation, subject), ends=True))
 
     laboratory.watch(step, announce)
     try:
@@ -95,26 +92,14 @@ def _watch(laboratory: Laboratory, scenario: Scenario, execution: Execution) -> 
     return events
 
 
-def _answer(operation: Operation, adapter: Adapter) -> str:
-    if operation.error is not None:
-        return f"raised {operation.error}"
-    if operation.result is None:
-        return "done"
-    if isinstance(operation.result, tuple):
-        value, present = operation.result
-        if value is None and not present:
-            return "→ absent"
-        if adapter.style == "dict-like":
-            return f"→ {value!r}"
-    return f"→ {operation.result!r}"
+def _answer(operation: Operation, subject: Subject) -> str:
+    return subject.told(operation) if operation.error is None else f"raised {operation.error}"
 
 
 def _describe(doing: Any) -> str:
-    first, second = doing
-    if isinstance(first, CodeType):
-        line = line_of(first, second)
-        source = linecache.getline(first.co_filename, line).strip()
-        return f"{PurePath(first.co_filename).name}:{line} {source}"
+    if isinstance(doing[0], CodeType):
+        place = Place(*doing)
+        return f"{place.line} {place.source}"
     return said(doing)
 
 

@@ -255,8 +255,8 @@ class Simulation:
     # -- what a simulated thread does (the hook of impl.sync, and more)
 
     def thread(self) -> int:
-        """The number of the running simulated thread."""
-        return self._current.number
+        """The number of the running simulated thread; 0 between two executions, as of who makes an object."""
+        return self._current.number if self._active else 0
 
     def before(self, target: object, access: Access) -> None:
         self.stop_before((target, access))

@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from mutants import Detector
 
 from mapproof.stateful_tests.catalogue.words import Scenarios, scenario_of
-from mapproof.stateful_tests.execution import Checks, Execution, FailureKind, Laboratory, Target, laboratory
+from mapproof.stateful_tests.execution import Checks, Execution, Laboratory, Target, laboratory
 from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.explorer.strategy import Strategy
+from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import Scenario, scenarios
 from mapproof.stateful_tests.targets import target_of
 

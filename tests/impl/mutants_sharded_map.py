@@ -22,8 +22,9 @@ from mapproof.impl.small_maps import (
 )
 from mapproof.stateful_tests.catalogue.hashed import SHARDED_MAP
 from mapproof.stateful_tests.catalogue.words import scenario_of
-from mapproof.stateful_tests.execution import Execution, FailureKind, laboratory
+from mapproof.stateful_tests.execution import Execution, laboratory
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
+from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.targets import target_of
 
 __all__ = ["MUTANTS", "alarms", "caught"]

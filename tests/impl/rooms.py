@@ -13,10 +13,10 @@ from mutants import Detector
 
 from mapproof.impl.rwmutex_invariants import RWMutexWatch
 from mapproof.impl.sync import FatalError, Mutex, Once, Plain, RWMutex, watched_by
-from mapproof.stateful_tests.execution import describe_deadlock
 from mapproof.stateful_tests.explorer.simulation import Outcome, Simulation
 from mapproof.stateful_tests.explorer.strategy import Strategy
 from mapproof.stateful_tests.races import RaceDetector
+from mapproof.stateful_tests.recording import describe_deadlock
 
 Complaint = tuple[Detector, str]
 

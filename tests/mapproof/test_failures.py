@@ -45,7 +45,7 @@ def changed(kept: Path, here: Path, **fields: Any) -> Path:
 
 def test_a_file_says_what_it_takes_to_repeat_it(kept: Path) -> None:
     content = json.loads(kept.read_text())
-    assert set(content) == {"mapproof", "request", "scenario", "schedule", "kind", "python"}
+    assert set(content) == {"mapproof", "request", "scenario", "schedule", "kind", "python", "checks"}
     assert (content["mapproof"], content["kind"]) == (1, "not linearizable")
     assert content["request"]["target"] == "kept_map:Map"
     assert kept.name.startswith("Map-")

@@ -14,12 +14,13 @@ from mapproof.impl.sync import Mutex, PlainDict
 from mapproof.impl.sync_map import SyncMap
 from mapproof.stateful_tests.catalogue.sync_maps import RWMUTEX_MAP, SYNC_MAP
 from mapproof.stateful_tests.catalogue.words import scenario_of
-from mapproof.stateful_tests.execution import Checks, Execution, FailureKind, Laboratory, laboratory
+from mapproof.stateful_tests.execution import Checks, Execution, Laboratory, laboratory
 from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Schedule
+from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import Scenario
 from mapproof.stateful_tests.shrink import simplest
 from mapproof.stateful_tests.targets import target_of
@@ -218,8 +219,8 @@ def test_the_next_run_of_the_laboratory_is_not_touched_by_a_run_that_was_stopped
         replay.begin()
         lab.run(scenario_of(target.adapter, "", "store a 1", "store b 1"), replay)
         assert first_failure(lab, scenario) == failing
-        assert lab._simulation.watcher is None
-        assert lab._simulation.listener is None
+        assert lab.simulation.watcher is None
+        assert lab.simulation.listener is None
 
 
 @pytest.mark.parametrize(("make", "scenarios"), [(SyncMap, SYNC_MAP), (RWMutexMap, RWMUTEX_MAP)])

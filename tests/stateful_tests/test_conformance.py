@@ -24,8 +24,8 @@ from mapproof.stateful_tests.conformance import (
     check_map,
     examine,
 )
-from mapproof.stateful_tests.execution import FailureKind
 from mapproof.stateful_tests.exhaustion import Exhaustion
+from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.targets import target_of
 
 BROKEN: dict[str, tuple[set[FailureKind], int]] = {

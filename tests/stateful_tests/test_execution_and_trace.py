@@ -14,12 +14,13 @@ from mapproof.impl.sync_map import SyncMap
 from mapproof.spec.linearizability import Unknown
 from mapproof.stateful_tests import execution
 from mapproof.stateful_tests.catalogue.words import scenario_of
-from mapproof.stateful_tests.execution import Execution, FailureKind, Laboratory, laboratory
+from mapproof.stateful_tests.execution import Execution, Laboratory, laboratory
 from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Schedule
+from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import Scenario
 from mapproof.stateful_tests.shrink import fewest_switches
 from mapproof.stateful_tests.targets import target_of

@@ -15,7 +15,6 @@ from mapproof.impl.sync import Mutex, Plain, PlainDict
 from mapproof.spec.evidence import Verdict
 from mapproof.spec.objects import Counter, Register
 from mapproof.stateful_tests import objects
-from mapproof.stateful_tests.conformance import NOT_REPEATED
 from mapproof.stateful_tests.execution import Checks
 from mapproof.stateful_tests.exhaustion import Explored
 from mapproof.stateful_tests.explorer.replay import Replay
@@ -29,6 +28,7 @@ from mapproof.stateful_tests.objects import (
     object_laboratory,
     sample,
 )
+from mapproof.stateful_tests.shrink import NOT_REPEATED
 
 
 class Unguarded:
@@ -267,7 +267,7 @@ def test_a_key_is_the_first_argument_and_that_of_the_operation() -> None:
     explored = exhaust(ObjectScenario("shelf", Shelf, (put, put), checks=Checks()))
     told = account(explored)
     assert told.startswith("EXCEPTION: client 2: put('Ulysses', 3) raised KeyError: 'Ulysses' at ")
-    assert "put('Ulysses', 3)  → ['Ulysses', 3, 'new']" in told
+    assert "put('Ulysses', 3)  → ('Ulysses', 3, 'new')" in told
     assert explored.counterexample is not None
     first = explored.counterexample.execution.history.operations[0]
     assert (first.op, first.key, first.args, first.result) == ("put", "Ulysses", (3,), ("Ulysses", 3, "new"))
@@ -278,7 +278,7 @@ def test_an_exception_may_be_an_answer() -> None:
     scenario = ObjectScenario("shelf", Shelf, (put, put), checks=Checks(), raises=(LookupError,))
     assert exhaust(scenario).verdict is Verdict.EXHAUSTED
     with object_laboratory(scenario) as lab:
-        operations = lab.run(lab.program, Replay(Schedule())).history.operations
+        operations = lab.run(scenario.program, Replay(Schedule())).history.operations
     assert [operation.error for operation in operations] == [None, *["KeyError"] * 3]
 
 

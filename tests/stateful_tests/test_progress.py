@@ -18,13 +18,14 @@ from mapproof.spec.accesses import Access
 from mapproof.spec.evidence import Verdict
 from mapproof.stateful_tests.catalogue.progress import PROMISES, promises_of
 from mapproof.stateful_tests.catalogue.words import scenario_of
-from mapproof.stateful_tests.execution import FailureKind, Target, laboratory
+from mapproof.stateful_tests.execution import Target, laboratory
 from mapproof.stateful_tests.exhaustion import Explored
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.simulation import Simulation
 from mapproof.stateful_tests.explorer.strategy import plainest
 from mapproof.stateful_tests.overtaking import Overtaking
 from mapproof.stateful_tests.progress import Progress
+from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import Call, Scenario
 from mapproof.stateful_tests.targets import target_of
 

@@ -33,12 +33,13 @@ from mapproof.spec.happens_before import Race
 from mapproof.stateful_tests import races
 from mapproof.stateful_tests.catalogue import sync_maps
 from mapproof.stateful_tests.catalogue.words import Scenarios
-from mapproof.stateful_tests.execution import Checks, FailureKind
+from mapproof.stateful_tests.execution import Checks
 from mapproof.stateful_tests.exhaustion import Exhaustion
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.simulation import Simulation
 from mapproof.stateful_tests.explorer.strategy import Strategy
 from mapproof.stateful_tests.races import RaceDetector
+from mapproof.stateful_tests.recording import FailureKind
 
 
 def found(program: Program, detectors: Any = races) -> list[list[Race]]:

@@ -7,8 +7,9 @@ import itertools
 import pytest
 
 from mapproof.spec.evidence import Verdict
-from mapproof.stateful_tests.conformance import NOT_REPEATED, examine
+from mapproof.stateful_tests.conformance import examine
 from mapproof.stateful_tests.explorer.watchdog import Stalled
+from mapproof.stateful_tests.shrink import NOT_REPEATED
 from mapproof.stateful_tests.targets import target_of
 
 reads = itertools.count()
@@ -41,12 +42,12 @@ def test_a_failure_that_repeats_says_nothing_of_the_kind() -> None:
 
 
 def test_a_failure_is_kept_when_shrinking_cannot_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mapproof.stateful_tests import conformance
+    from mapproof.stateful_tests import conformance, shrink
 
     def stuck(*arguments: object) -> None:
         raise Stalled("stuck while shrinking")
 
     monkeypatch.setattr(conformance._Campaign, "_search_smaller", stuck)
-    monkeypatch.setattr(conformance, "simplest", stuck)
+    monkeypatch.setattr(shrink, "simplest", stuck)
     findings = examine(target_of(ChecksThenActs, "it"), budget=10, seed=0)
     assert findings.verdict is Verdict.FAILED
