@@ -107,6 +107,17 @@ def missing_files(page: str) -> list[str]:
     return [n for n in named if n not in bare and not any((folder / n).exists() for folder in inside)]
 
 
+def unknown_tests(page: str) -> list[str]:
+    """Names in code style that look like tests of ours and are none."""
+    named = set(re.findall(r"`(test_\w+)`", prose(page)))
+    known = {
+        name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"def (test_\w+)", file.read_text())
+    }
+    return sorted(named - known)
+
+
 def unknown_targets(page: str) -> list[str]:
     known = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     code = "\n".join([*re.findall(r"`[^`\n]+`", prose(page)), *blocks(page, "sh")])
@@ -118,6 +129,7 @@ def test_what_a_page_points_at_exists(page: Path) -> None:
     text = page.read_text()
     assert broken_links(text, page.parent) == []
     assert missing_files(text) == []
+    assert unknown_tests(text) == []
     assert unknown_targets(text) == []
 
 
@@ -125,6 +137,7 @@ def test_a_page_that_points_nowhere_is_found() -> None:
     page = "# A title\n[a](README.md) [b](nowhere.md) [c](#a-title) [d](#no-title) [e](README.md#no-title)\n"
     assert broken_links(page, ROOT) == ["nowhere.md", "#no-title", "README.md#no-title"]
     assert missing_files("`spec/model.py`, `shrink.py`, `spec/no.py`, `no.py`") == ["spec/no.py", "no.py"]
+    assert unknown_tests("`test_a_page_that_points_nowhere_is_found`, `test_nothing`") == ["test_nothing"]
     assert unknown_targets("`make test`, `make tea`, make sure\n```sh\nmake cake\n```\n") == ["tea", "cake"]
 
 
