@@ -353,6 +353,11 @@ class RWMutex:
             self._reader_sem.peek(),
         )
 
+    @property
+    def reader_count(self) -> AtomicInt:
+        """The word by which readers and writers announce themselves: for who watches, never for an algorithm."""
+        return self._reader_count
+
     def at_rest(self) -> bool:
         """Nobody holds it or waits for it; unseen by the hook: for invariant checks, never for an algorithm."""
         return not any(self.peek())

@@ -83,7 +83,7 @@ class _Order:
 
     def __init__(self, mutex: RWMutex, by_name: bool) -> None:
         self.looked = True
-        self._count = mutex._reader_count
+        self._count = mutex.reader_count
         self._by_name = by_name
         self._calls: dict[int, str] = {}
         self._asking: set[int] = set()
