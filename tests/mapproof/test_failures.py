@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from mapproof.failures import Request, load, save
+from mapproof.failures import Request, keep, load, save
+from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.conformance import examine
+from mapproof.stateful_tests.execution import Checks
+from mapproof.stateful_tests.exhaustion import Exhaustion
 
 WRONG = """\
 class Map(dict):
@@ -77,6 +80,39 @@ def test_a_map_that_fails_in_another_way_says_so(process: Any, kept: Path, here:
     assert "failed 1 of 1 times; in another way than was saved: exception" in ended.stdout
 
 
+USES = {
+    "DeletesFromRead": ("load_or_store a 1; load a", "load a", "delete a"),
+    "StoresIntoDirty": ("load_or_store a 1; load a; load_or_store b 2", "load b", "store c 3"),
+    "DeletesUnlocked": ("store a 1", "load a", "delete a"),
+}
+"""Wrong uses of a map, each in a scenario in which every answer is right all the same."""
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize(
+    ("checks", "kind"),
+    [(Checks(races=True, invariants=True), "DATA RACE"), (Checks(invariants=True), "BROKEN INVARIANT")],
+)
+def test_what_only_a_check_shows_is_seen_again(
+    mapproof: Any, here: Path, use: str, checks: Checks, kind: str
+) -> None:
+    request = Request(f"mapproof.impl.misuse:{use}")
+    target = request.resolve()
+    scenario = scenario_of(target.adapter, *USES[use])
+    explored = Exhaustion(use, target, scenario, bound=3, checks=checks).run()
+    told = keep(request, explored.evidence(), explored.counterexample, here / "failures").counterexample
+    assert told is not None
+    (path,) = (here / "failures").iterdir()
+    assert told.endswith(f"\n\nreplay: mapproof replay {path}")
+    saved, _ = load(path)
+    assert (saved.checks, saved.kind) == (checks, kind.lower())
+    replayed = mapproof("replay", path, "--times", "3")
+    assert replayed.exit_code == 1
+    assert replayed.stdout == told.rpartition("replay: ")[0] + "failed 3 of 3 times\n"
+    unchecked = mapproof("replay", changed(path, here, checks=None))
+    assert (unchecked.exit_code, unchecked.stdout) == (0, "failed 0 of 1 times\n")
+
+
 @pytest.mark.parametrize("directory", ["a_file", "a_file/below", "/proc/nowhere"])
 def test_where_nothing_can_be_written_it_goes_to_temporary_files(
     kept: Path, here: Path, directory: str, monkeypatch: pytest.MonkeyPatch
@@ -125,6 +161,7 @@ def refused(result: Any, says: str) -> None:
         ({"schedule": "1,2"}, "a schedule reads like '12:2 16:1', not '1,2'"),
         ({"scenario": None}, "missing required field `scenario`"),
         ({"more": 1}, "unknown field `more`"),
+        ({"checks": {"races": 1}}, "Expected `bool`, got `int` - at `$.checks.races`"),
         (
             {"scenario": {"setup": [{"op": "fly"}], "threads": [], "observers": []}},
             "Invalid enum value 'fly'",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from threading import Lock
 from typing import Any
 
+from mapproof.impl.sync import fatal
 from mapproof.spec.claims import Claims, Contract
 
 _HIDDEN = [threading.Lock()]
@@ -43,6 +44,23 @@ class GoLike:
 
     def store(self, key: Any, value: Any) -> None:
         self._d[key] = value
+
+
+class DiesOfALoad(GoLike):
+    def load(self, key: Any) -> Any:
+        fatal("read of nothing")
+
+
+class DiesWhenMade(GoLike):
+    def __init__(self) -> None:
+        fatal("no memory")
+
+
+class Interrupted(GoLike):
+    """Its user presses Ctrl-C while it loads."""
+
+    def load(self, key: Any) -> Any:
+        raise KeyboardInterrupt
 
 
 class GoLikeWithLen(GoLike):

@@ -14,7 +14,11 @@ from mapproof.impl.sync_map import SyncMap
 from mapproof.spec.claims import Claims, Contract
 from mapproof.spec.operations import SIGNATURES, Op, has_shape
 from mapproof.stateful_tests.adapters import MISSING, UnsuitableTarget, adapter_for
+from mapproof.stateful_tests.catalogue.words import scenario_of
+from mapproof.stateful_tests.execution import laboratory
 from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget
+from mapproof.stateful_tests.explorer.random_walk import RandomWalk
+from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import KEYS
 from mapproof.stateful_tests.targets import target_of
 
@@ -104,6 +108,25 @@ def test_go_like_calls_read_so_too() -> None:
     assert adapter_for(maps.GoLikeWithLen()).render(Op.LEN, None, (), 0) == "len(m)"
 
 
+@pytest.mark.parametrize(
+    ("op", "answer", "by_dict", "by_go"),
+    [
+        (Op.LOAD, (None, False), "→ absent", "→ absent"),
+        (Op.LOAD, (None, True), "→ None", "→ (None, True)"),
+        (Op.LOAD_AND_DELETE, (1, True), "→ 1", "→ (1, True)"),
+        (Op.LOAD_OR_STORE, (None, False), "→ None", "→ (None, False)"),
+        (Op.STORE, None, "done", "done"),
+        (Op.COMPARE_AND_SWAP, False, "→ False", "→ False"),
+        (Op.RANGE, [[1, 2]], "→ [[1, 2]]", "→ [[1, 2]]"),
+        (Op.RANGE, ((None, False),), "→ ((None, False),)", "→ ((None, False),)"),
+        (Op.LEN, 0, "→ 0", "→ 0"),
+    ],
+)
+def test_an_answer_reads_as_its_user_would_see_it(op: Op, answer: Any, by_dict: str, by_go: str) -> None:
+    assert adapter_for({}).told(op, answer) == by_dict
+    assert adapter_for(SyncMap()).told(op, answer) == by_go
+
+
 def test_a_target_of_a_dict() -> None:
     target = target_of(dict, "dict")
     assert (target.name, set(target.adapter.forms), target.adapter.left_out) == ("dict", DICT_OPS, ())
@@ -135,6 +158,7 @@ def test_text_keys_are_used_where_numbers_are_refused() -> None:
     [
         (maps.NoMap, r"maps_to_test\.NoMap is not a map: "),
         (maps.Unmakeable, r"it: making one raised OSError: no disk"),
+        (maps.DiesWhenMade, r"it: making one raised FatalError: fatal error: no memory"),
         (maps.AcceptsNothing, r"it: nothing can be stored in it: m\[k\] \(TypeError: "),
         (int, r"builtins\.int is not a map"),
     ],
@@ -148,6 +172,24 @@ def test_unsuitable_objects_are_refused_in_one_line(make: Any, line: str) -> Non
 def test_a_map_that_starts_threads_is_unsupported() -> None:
     with pytest.raises((UnsuitableTarget, UnsupportedTarget), match="starts a thread of its own"):
         target_of(maps.StartsAThread, "StartsAThread")
+
+
+def test_a_map_that_dies_of_a_fatal_error_when_it_is_looked_at_is_found_to() -> None:
+    target = target_of(maps.DiesOfALoad, "it")
+    assert set(target.adapter.forms) == {Op.LOAD, Op.STORE}
+    scenario = scenario_of(target.adapter, "", "store a 1", "store b 1")
+    with laboratory(target) as lab:
+        failure = lab.run(scenario, RandomWalk(0)).failure
+    assert failure is not None
+    assert failure.kind is FailureKind.EXCEPTION
+    assert failure.summary.startswith(
+        "client 0: m.load('a') raised FatalError: fatal error: read of nothing at "
+    )
+
+
+def test_who_interrupts_the_look_at_a_map_is_obeyed() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        target_of(maps.Interrupted, "it")
 
 
 def test_only_some_operations() -> None:

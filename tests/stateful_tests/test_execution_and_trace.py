@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import maps_to_test as maps
 import pytest
 
+from mapproof.impl.rwmutex_map import RWMutexMap
 from mapproof.impl.sync_map import SyncMap
 from mapproof.spec.linearizability import Unknown
 from mapproof.stateful_tests import execution
@@ -144,6 +146,22 @@ def test_a_history_that_could_not_be_decided_is_no_pass(monkeypatch: pytest.Monk
         ran = replayed(lab, scenario, "-")
     assert (ran.failure, ran.undecided) == (None, True)
     assert Exhaustion("it", target, scenario, bound=2).run().verdict == "INCONCLUSIVE"
+
+
+class Filled(RWMutexMap[Any, Any]):
+    """Is made with a key in it, under its own lock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store("a", 1)
+
+
+def test_a_map_may_use_its_locks_while_it_is_made() -> None:
+    target = replace(target_of(RWMutexMap, "it"), factory=Filled)
+    scenario = scenario_of(target.adapter, "", "load_and_delete a", "load b")
+    with laboratory(target) as lab:
+        ran = replayed(lab, scenario, "-")
+    assert [operation.result for operation in ran.history.operations[:2]] == [(1, True), (None, False)]
 
 
 ACCOUNT = """\
