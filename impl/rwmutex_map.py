@@ -23,7 +23,8 @@ class RWMutexMap(Generic[K, V]):
     """A concurrent map, usable from any number of threads without further locks.
 
     Keys are told apart as a dict does, values by `==` (so `1`, `1.0` and `True` are one key, or one old value).
-    A key or a value whose `__eq__` calls the map may deadlock, as it runs while `mu` is held.
+    A key or a value that calls the map from its `__eq__`, `__hash__` or `__del__` may deadlock, as these run while
+    `mu` is held.
     """
 
     __slots__ = ("items", "mu")
@@ -76,7 +77,7 @@ class RWMutexMap(Generic[K, V]):
         """Replace the value if it equals `old`; a missing key equals nothing."""
         with self.mu.writing():
             value, present = self._get(key)
-            if not present or value != old:
+            if not (present and value == old):
                 return False
             self.items[key] = new
             return True
@@ -85,7 +86,7 @@ class RWMutexMap(Generic[K, V]):
         """Delete the key if its value equals `old`."""
         with self.mu.writing():
             value, present = self._get(key)
-            if not present or value != old:
+            if not (present and value == old):
                 return False
             self.items.pop(key)
             return True

@@ -75,7 +75,8 @@ class ShardedMap(Generic[K, V]):
     """A concurrent map, usable from any number of threads without further locks.
 
     Keys are told apart as a dict does, values by `==` (so `1`, `1.0` and `True` are one key, or one old value).
-    A key or a value whose `__eq__` calls the map may deadlock, as it may run while a shard's `mu` is held.
+    A key or a value that calls the map from its `__eq__`, `__hash__` or `__del__` may deadlock, as these may run while
+    a shard's `mu` is held.
 
     `shards`, `capacity` (the bins of each shard) and `max_shards` are powers of two. `hash_key` gives the 64 bits
     that route a key, the same for equal keys; keys that no bit tells apart stay in one bin, and the search in it is
@@ -169,7 +170,7 @@ class ShardedMap(Generic[K, V]):
         hash_value = self._hash(key)
         with self._owner_locked(hash_value) as shard:
             node = shard.find(hash_value, key)
-            if node is None or node.value != old:
+            if not (node is not None and node.value == old):
                 return False
             shard.exchange_locked(hash_value, node, Node(hash_value, node.key, new))
             return True
@@ -179,7 +180,7 @@ class ShardedMap(Generic[K, V]):
         hash_value = self._hash(key)
         with self._owner_locked(hash_value) as shard:
             node = shard.find(hash_value, key)
-            if node is None or node.value != old:
+            if not (node is not None and node.value == old):
                 return False
             shard.exchange_locked(hash_value, node, None)
             return True

@@ -65,7 +65,7 @@ _SWAP = """\
 _COMPARE_AND_SWAP = """\
         with self.mu.writing():
             value, present = self._get(key)
-            if not present or value != old:
+            if not (present and value == old):
                 return False
             self.items[key] = new
             return True
@@ -74,7 +74,7 @@ _COMPARE_AND_SWAP = """\
 _COMPARE_AND_DELETE = """\
         with self.mu.writing():
             value, present = self._get(key)
-            if not present or value != old:
+            if not (present and value == old):
                 return False
             self.items.pop(key)
             return True
@@ -151,7 +151,7 @@ MUTANTS: tuple[Mutant, ...] = (
         """\
         with self.mu.reading():
             value, present = self._get(key)
-        if not present or value != old:
+        if not (present and value == old):
             return False
         with self.mu.writing():
             self.items[key] = new
@@ -180,7 +180,7 @@ MUTANTS: tuple[Mutant, ...] = (
         """\
         self.mu.lock()
         value, present = self._get(key)
-        if not present or value != old:
+        if not (present and value == old):
             return False
         self.items.pop(key)
         self.mu.unlock()

@@ -132,6 +132,27 @@ def test_none_is_a_key_and_a_value_and_an_unhashable_key_is_an_error_everywhere(
         assert map_.range() == [(None, None)]
 
 
+class Unlike:
+    """Equal to everything, and different from everything too."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("make", [RWMutexMap, SyncMap, TrieMap, ShardedMap, GuardedMap])
+def test_values_are_compared_by_equality_and_never_by_difference(make: Any) -> None:
+    map_ = make()
+    map_.store("a", Unlike())
+    assert map_.compare_and_swap("a", 1, Unlike())
+    assert map_.compare_and_delete("a", 1)
+    assert map_.range() == []
+
+
 class Byte(int):
     """An int that overflows, as those of numpy do."""
 
