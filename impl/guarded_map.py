@@ -26,7 +26,7 @@ class GuardedMap(Generic[K, V]):
     """A concurrent map, usable from any number of threads without further locks.
 
     Keys, `hint`, `seed` and `hash_function` are those of `PlainMap`; values are compared by `==`. A key or a value
-    whose `__eq__` calls the map may deadlock, as it runs while `mu` is held.
+    that calls the map from its `__eq__`, `__hash__` or `__del__` may deadlock, as these run while `mu` is held.
     """
 
     __slots__ = ("items", "mu")

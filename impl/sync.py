@@ -266,7 +266,11 @@ class RWMutexState(NamedTuple):
 
 class RWMutex:
     """Readers-writer lock by Go's protocol: a pending writer stops new readers, all readers that queued behind
-    a writer enter before the next one (src/sync/rwmutex.go, 1.22)."""
+    a writer enter before the next one (src/sync/rwmutex.go, 1.22).
+
+    Who has announced itself must come in: a thread that an exception (Ctrl-C) takes out of `rlock` or `lock` while it
+    waits stays counted, and others wait for it for ever. A Mutex forgets it.
+    """
 
     __slots__ = ("_reader_count", "_reader_sem", "_reader_wait", "_w", "_writer_sem", "name")
 

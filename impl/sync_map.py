@@ -138,7 +138,8 @@ class SyncMap(Generic[K, V]):
     """A concurrent map, usable from any number of threads without further locks.
 
     Keys are told apart as a dict does, values by `==` (so `1`, `1.0` and `True` are one key, or one old value).
-    A key or a value whose `__eq__` calls the map may deadlock, as it may run while `mu` is held.
+    A key or a value that calls the map from its `__eq__`, `__hash__` or `__del__` may deadlock, as these may run while
+    `mu` is held. A key must go on being hashable and comparable while it is in the map.
     """
 
     __slots__ = ("dirty", "misses", "mu", "read")

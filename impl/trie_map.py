@@ -75,20 +75,21 @@ class Place(Generic[K, V]):
 class TrieMap(Generic[K, V]):
     """A concurrent map, usable from any number of threads without further locks.
 
-    `hash_of` gives the hash of a key, of which the low 64 bits count; keys that are equal must have equal hashes.
+    `hash_key` gives the hash of a key, of which the low 64 bits count; keys that are equal must have equal hashes.
     Go draws a new seed for each map. The seed of the default is always the same, so that a schedule can be
     replayed: give `seeded_hash(secrets.randbits(64))` where strangers choose the keys.
 
     Keys are told apart as a dict does, values by `==` (so `1`, `1.0` and `True` are one key, or one old value).
-    A key or a value whose `__eq__` calls the map may deadlock, as it may run while a node is locked.
+    A key or a value that calls the map from its `__eq__`, `__hash__` or `__del__` may deadlock, as these may run while
+    a node is locked.
     """
 
-    __slots__ = ("_hash_of", "init_mu", "inited", "root")
+    __slots__ = ("hash_key", "init_mu", "inited", "root")
 
     claims: ClassVar[Claims] = Claims(range=Contract.PER_KEY, clear=Contract.ATOMIC)
 
-    def __init__(self, hash_of: Callable[[K], int] = _DEFAULT_HASH) -> None:
-        self._hash_of = hash_of
+    def __init__(self, hash_key: Callable[[K], int] = _DEFAULT_HASH) -> None:
+        self.hash_key = hash_key
         self.inited = Atomic(False, "inited")
         self.init_mu = Mutex("init_mu")
         self.root: Atomic[Indirect[K, V] | None] = Atomic(None, "root")
@@ -213,7 +214,7 @@ class TrieMap(Generic[K, V]):
         return EveryStep(self, self._hash)
 
     def _hash(self, key: K) -> int:
-        return self._hash_of(key) & MASK_64
+        return self.hash_key(key) & MASK_64
 
     def _init(self) -> None:
         """A map needs no memory until it is used; the flag, not the root, says that it has been."""
