@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import islice
+from math import ceil
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from mutants import Detector
+from schedules import turns
 
 from mapproof.stateful_tests.catalogue.words import Scenarios, scenario_of
-from mapproof.stateful_tests.execution import Checks, Execution, Laboratory, Target, laboratory
-from mapproof.stateful_tests.explorer.pct import Pct
+from mapproof.stateful_tests.execution import Checks, Laboratory, Target, laboratory
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
-from mapproof.stateful_tests.explorer.random_walk import RandomWalk
-from mapproof.stateful_tests.explorer.strategy import Strategy
 from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import Scenario, scenarios
 from mapproof.stateful_tests.targets import target_of
@@ -62,7 +60,7 @@ def account(
 
 def alarms(factory: type, catalogue: Scenarios, schedules: int, start: int) -> list[str]:
     """What any detector says of about so many schedules of the map: half of them of the scenarios of the catalogue,
-    the others of drawn ones; by turns random, by priorities, and the first ones within a bound."""
+    the others of drawn ones (see `turns`)."""
     target = target_of(factory, factory.__name__)
     named = [scenario_of(target.adapter, setup, *threads) for setup, threads in catalogue.values()]
     drawn = _drawn(target, max(1, schedules // 40), start)
@@ -74,18 +72,13 @@ def alarms(factory: type, catalogue: Scenarios, schedules: int, start: int) -> l
 
 
 def _complaints(lab: Laboratory, programs: list[Scenario], schedules: int, start: int) -> Iterator[str]:
-    """The schedules are shared out evenly among the programs and then among the strategies."""
-    share = max(1, schedules // (3 * len(programs)))
+    """The schedules are shared out evenly among the programs."""
+    share = max(1, ceil(schedules / len(programs)))
     for number, scenario in enumerate(programs):
-        for strategy in (RandomWalk(start + number), Pct(start + number), PreemptionBound(BOUND)):
-            for execution in islice(_executions(lab, scenario, strategy), share):
-                if execution.failure is not None or execution.undecided:
-                    yield f"{scenario}: schedule {execution.schedule}: {execution.failure or 'undecided'}"
-
-
-def _executions(lab: Laboratory, scenario: Scenario, strategy: Strategy) -> Iterator[Execution]:
-    while strategy.begin():
-        yield lab.run(scenario, strategy)
+        for strategy in turns(share, BOUND, start + number):
+            execution = lab.run(scenario, strategy)
+            if execution.failure is not None or execution.undecided:
+                yield f"{scenario}: schedule {execution.schedule}: {execution.failure or 'undecided'}"
 
 
 def _drawn(target: Target, count: int, start: int) -> list[Scenario]:

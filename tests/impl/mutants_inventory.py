@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from itertools import product
+from math import ceil
 from typing import Any
 
 from mutants import Detector, Mutant
@@ -357,19 +359,20 @@ def divergence(make: Callable[[], Any], programs: int = 50) -> str:
 
 # -- no false alarms
 
+OF_ONE_DRAWN = 50
+"""Random schedules of one drawn scenario."""
+
 
 def alarms(schedules: int, seed: int) -> list[str]:
-    """Accounts of what is found wrong with the inventories as they are, in about so many schedules."""
-    rng = random.Random(seed)
-    each = max(1, schedules // (4 * len(INVENTORIES) * len(INVENTORY)))
-    found = []
+    """Accounts of what is found wrong with the inventories as they are, in so many random schedules, half of them of
+    drawn scenarios, and in those within a bound, half as many at most."""
+    rng, found = random.Random(seed), list[Explored]()
+    share = max(2, ceil(schedules / (2 * len(INVENTORIES) * len(INVENTORY))))
     for make in INVENTORIES.values():
-        for name, programs in INVENTORY.items():
-            fixed = scenario_of(name, make, *programs)
-            found += [exhaust(fixed, bound=2, limit=each), sample(fixed, schedules=each, seed=seed)]
-        for _ in INVENTORY:
-            drawn = random_scenario(rng, make)
-            found += [exhaust(drawn, bound=2, limit=each), sample(drawn, schedules=each, seed=seed)]
+        named = [scenario_of(name, make, *programs) for name, programs in INVENTORY.items()]
+        drawn = [random_scenario(rng, make) for _ in range(ceil(share * len(INVENTORY) / OF_ONE_DRAWN))]
+        for scenario, most in (*product(named, [share]), *product(drawn, [OF_ONE_DRAWN])):
+            found += [exhaust(scenario, limit=most // 2), sample(scenario, schedules=most, seed=seed)]
     return [text for explored in found if (text := account(explored))]
 
 

@@ -26,6 +26,7 @@ from plain_maps import (
     never_repacks,
     step_checked,
 )
+from schedules import turns
 
 from mapproof.impl import guarded_map, plain_map
 from mapproof.impl.guarded_map import GuardedMap
@@ -34,9 +35,7 @@ from mapproof.stateful_tests.adapters import adapter_for
 from mapproof.stateful_tests.catalogue.guarded_map import GUARDED_MAP, numbered
 from mapproof.stateful_tests.catalogue.sync_maps import RWMUTEX_MAP
 from mapproof.stateful_tests.execution import Checks, Execution, Laboratory, Target, laboratory
-from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
-from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.explorer.strategy import Strategy
 from mapproof.stateful_tests.scenarios import Scenario
 
@@ -579,12 +578,12 @@ def alarms(schedules: int, seed: int) -> list[str]:
     """What anybody says of about so many schedules of the guarded map as it is, every step watched: a half of them
     of scenarios in which it grows, a half of those of `map_mutants`, drawn ones among them."""
     target, found = _target(partial(GuardedMap, seed=seed)), list[str]()
-    share = max(1, schedules // (6 * len(SCENARIOS)))
+    share = max(1, schedules // (2 * len(SCENARIOS)))
     with laboratory(target, Checks(races=True, invariants=True)) as lab:
         for name in SCENARIOS:
             scenario = _scenario(target, name)
-            for strategy in (RandomWalk(seed), Pct(seed), PreemptionBound(2)):
-                for execution in islice(_runs(lab, scenario, strategy), share):
-                    if execution.failure is not None or execution.undecided:
-                        found.append(f"{name}, {execution.schedule}: {execution.failure or 'undecided'}")
+            for strategy in turns(share, 2, seed):
+                execution = lab.run(scenario, strategy)
+                if execution.failure is not None or execution.undecided:
+                    found.append(f"{name}, {execution.schedule}: {execution.failure or 'undecided'}")
     return found + map_mutants.alarms(GuardedMap, RWMUTEX_MAP, schedules // 2, seed)

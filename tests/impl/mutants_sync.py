@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
-from itertools import islice
+from math import ceil
 from typing import Any
 
 from mutants import Detector, Mutant
 from rooms import MutexRoom, OnceRoom, Rooms, RWMutexRoom, complaints
+from schedules import turns
 
 from mapproof.impl import sync
-from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
-from mapproof.stateful_tests.explorer.random_walk import RandomWalk
-from mapproof.stateful_tests.explorer.strategy import Strategy
 
 SCENARIOS: Rooms = {
     "two that lock": (MutexRoom, ("write", "write")),
@@ -293,16 +290,10 @@ def caught(mutant: Mutant) -> str:
 
 def alarms(schedules: int, seed: int) -> list[str]:
     """What any detector says of about so many schedules of the primitives as they are."""
-    share = max(1, schedules // (3 * len(SCENARIOS)))
+    share = max(1, ceil(schedules / len(SCENARIOS)))
     return [
         f"{name}: {detector}: {sentence}"
         for name, (room, programs) in SCENARIOS.items()
-        for strategy in (RandomWalk(seed), Pct(seed), PreemptionBound(BOUND))
-        for _ in islice(_beginning(strategy), share)
+        for strategy in turns(share, BOUND, seed)
         for detector, sentence in complaints(room(), programs, strategy)
     ]
-
-
-def _beginning(strategy: Strategy) -> Iterator[None]:
-    while strategy.begin():
-        yield
