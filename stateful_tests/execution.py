@@ -23,9 +23,10 @@ from mapproof.spec.operations import SIGNATURES, has_shape
 from mapproof.spec.values import identity
 from mapproof.stateful_tests.adapters import Adapter
 from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget, patched
+from mapproof.stateful_tests.explorer.endings import Outcome
 from mapproof.stateful_tests.explorer.opcode_events import TracingLost, opcode_events
 from mapproof.stateful_tests.explorer.replay import Replay
-from mapproof.stateful_tests.explorer.simulation import Abort, Outcome, Simulation, Watcher
+from mapproof.stateful_tests.explorer.simulation import Abort, Simulation, Watcher
 from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Schedule, Strategy
 from mapproof.stateful_tests.explorer.watchdog import Stalled, watchdog
 from mapproof.stateful_tests.monitors import (

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from mapproof.spec.history import Operation
-from mapproof.stateful_tests.explorer.simulation import Wait
+from mapproof.stateful_tests.explorer.endings import Wait
 from mapproof.stateful_tests.scenarios import Call
 
 

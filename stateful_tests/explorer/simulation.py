@@ -13,14 +13,13 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import Enum
-from types import FrameType
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from greenlet import getcurrent, greenlet
 
 from mapproof.spec.accesses import Access
+from mapproof.stateful_tests.explorer.endings import Ending, Outcome, Standing, Wait
+from mapproof.stateful_tests.explorer.instrument import HookOnly, Instrument
 from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Schedule, Strategy, plainest
 
 Ready = Callable[[], bool]
@@ -44,76 +43,6 @@ UNWINDING_STEPS = 10_000
 
 class Abort(BaseException):
     """Unwinds a simulated thread whose execution was given up."""
-
-
-class Outcome(Enum):
-    FINISHED = "every thread ended"
-    DEADLOCK = "no thread can go on"
-    ENDLESS = "the step bound was reached although every thread got its turns"
-    STOPPED = "a watcher had seen enough"
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """What keeps one thread of a deadlock from going on, and which thread holds it (where that is known)."""
-
-    thread: int
-    target: str
-    access: Access
-    holder: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a thread stands: what it is about to do (None before it begins), its innermost frame (None for the
-    running thread), and what it waits for, if it cannot go on."""
-
-    doing: Any
-    frame: FrameType | None
-    waits: Wait | None
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How an execution went: its schedule replays it."""
-
-    outcome: Outcome
-    waits: tuple[Wait, ...]
-    schedule: Schedule
-    steps: int
-    decisions: int
-
-
-class Instrument(Protocol):
-    """Where simulated threads stop, and how control may leave such a place."""
-
-    def enter(self, action: Callable[[], None]) -> None:
-        """Run `action` where it may switch greenlets."""
-
-    def start(self, thread: greenlet) -> None:
-        """Switch to a greenlet that has never run."""
-
-    def prepare(self) -> None:
-        """Called in a greenlet when it starts, and again after it was unwound."""
-
-    def watch(self, point: Callable[[Any], None] | None) -> None:
-        """Call `point` with the place before each access of shared memory, until told None."""
-
-
-class HookOnly:
-    """Threads stop at the hook of `impl.sync` and nowhere else, so a switch is allowed anywhere."""
-
-    def enter(self, action: Callable[[], None]) -> None:
-        action()
-
-    def start(self, thread: greenlet) -> None:
-        thread.switch()
-
-    def prepare(self) -> None:
-        pass
-
-    def watch(self, point: Callable[[Any], None] | None) -> None:
-        pass
 
 
 class _Thread:

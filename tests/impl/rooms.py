@@ -13,7 +13,8 @@ from mutants import Detector
 
 from mapproof.impl.rwmutex_invariants import RWMutexWatch
 from mapproof.impl.sync import FatalError, Mutex, Once, Plain, RWMutex, watched_by
-from mapproof.stateful_tests.explorer.simulation import Outcome, Simulation
+from mapproof.stateful_tests.explorer.endings import Outcome
+from mapproof.stateful_tests.explorer.simulation import Simulation
 from mapproof.stateful_tests.explorer.strategy import Strategy
 from mapproof.stateful_tests.races import RaceDetector
 from mapproof.stateful_tests.recording import describe_deadlock

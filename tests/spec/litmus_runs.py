@@ -22,8 +22,8 @@ from mapproof.spec.memory_model import (
     registers,
     started_by_others,
 )
+from mapproof.stateful_tests.explorer.endings import Outcome as Ended
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
-from mapproof.stateful_tests.explorer.simulation import Outcome as Ended
 from mapproof.stateful_tests.explorer.simulation import Simulation
 from mapproof.stateful_tests.races import RaceDetector
 

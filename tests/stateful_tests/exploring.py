@@ -13,9 +13,10 @@ from typing import Any
 
 from mapproof.impl.sync import watched_by
 from mapproof.stateful_tests.explorer.cooperative_threading import patched
+from mapproof.stateful_tests.explorer.endings import Ending, Outcome
 from mapproof.stateful_tests.explorer.opcode_events import opcode_events
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
-from mapproof.stateful_tests.explorer.simulation import MAX_STEPS, Ending, Outcome, Simulation
+from mapproof.stateful_tests.explorer.simulation import MAX_STEPS, Simulation
 from mapproof.stateful_tests.explorer.strategy import Strategy
 
 Task = Callable[[], None]

@@ -15,9 +15,9 @@ from exploring import explore, once, outcomes
 
 from mapproof.stateful_tests.explorer import cooperative_threading as cooperative
 from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget, patched
+from mapproof.stateful_tests.explorer.endings import Outcome
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.replay import Replay
-from mapproof.stateful_tests.explorer.simulation import Outcome
 from mapproof.stateful_tests.explorer.strategy import Schedule
 
 Work = Callable[[], None]

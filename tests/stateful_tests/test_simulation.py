@@ -14,17 +14,12 @@ from exploring import explore, once, outcomes
 from mapproof.impl.sync import Atomic, Mutex, watched_by
 from mapproof.spec.accesses import Access
 from mapproof.stateful_tests.explorer import simulation as module
+from mapproof.stateful_tests.explorer.endings import Outcome, Wait
+from mapproof.stateful_tests.explorer.instrument import HookOnly
 from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.replay import Replay
-from mapproof.stateful_tests.explorer.simulation import (
-    FAIR_STREAK,
-    HookOnly,
-    Outcome,
-    Simulation,
-    Wait,
-    active,
-)
+from mapproof.stateful_tests.explorer.simulation import FAIR_STREAK, Simulation, active
 from mapproof.stateful_tests.explorer.strategy import Schedule, Strategy
 
 FILES = [programs.FILE]
