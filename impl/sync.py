@@ -508,5 +508,5 @@ class PlainDict(Generic[K, V]):
 
 
 def fatal(message: str) -> NoReturn:
-    """End as Go's runtime does on misuse of a lock."""
+    """End as Go's runtime does on misuse of a lock or of the built-in map."""
     raise FatalError(f"fatal error: {message}") from None

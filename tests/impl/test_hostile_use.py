@@ -17,8 +17,10 @@ from mapproof.impl.plain_map import PlainMap
 from mapproof.impl.replication import Change, ManualClock, Primary, Replica
 from mapproof.impl.rwmutex_map import RWMutexMap
 from mapproof.impl.sharded_map import ShardedMap
+from mapproof.impl.sync import watched_by
 from mapproof.impl.sync_map import SyncMap
 from mapproof.impl.trie_map import TrieMap
+from mapproof.spec.accesses import Access
 
 every_map = pytest.mark.parametrize("make", [RWMutexMap, SyncMap, TrieMap, ShardedMap, GuardedMap, PlainMap])
 
@@ -37,6 +39,25 @@ class Touchy:
         if self.failure is not None and self is not other:
             raise self.failure
         return self is other
+
+
+class LooksEachTime:
+    """A hook that looks at the invariants before each access."""
+
+    def __init__(self, look: Callable[[], None]) -> None:
+        self.look = look
+
+    def before(self, target: object, access: Access) -> None:
+        self.look()
+
+    def wait(self, target: object, access: Access, ready: Callable[[], bool]) -> None:
+        self.look()
+
+    def after(self, target: object, access: Access, happened: bool) -> None:
+        pass
+
+    def thread(self) -> int:
+        return 0
 
 
 def failing(keys: list[Touchy], failure: type[BaseException], act: Callable[[], object]) -> None:
@@ -73,7 +94,8 @@ def test_half_a_copy_of_read_is_never_promoted(failure: type[BaseException]) -> 
         map_.store(key, "value")
     map_.range()
     map_.delete(keys[0])
-    failing(keys, failure, lambda: map_.store("new", 1))
+    with watched_by(LooksEachTime(map_.step_invariants())):
+        failing(keys, failure, lambda: map_.store("new", 1))
     map_.check_invariants()
     assert map_.load("new") == (None, False)
     map_.store("new", 1)

@@ -190,6 +190,10 @@ def test_the_invariants_see_what_is_broken() -> None:
     for complain in (check, node.cache.check_invariants):
         with pytest.raises(AssertionError, match="L4: 2 entries, at most 1, with 0 in flight"):
             complain()
+    node.cache.flights.peek().update((key, Flight(key, 0)) for key in "xy")
+    with pytest.raises(AssertionError, match="L4: 2 entries, at most 1, with 2 in flight"):
+        check()
+    node.cache.flights.peek().clear()
     node.cache.floor.write(-1)
     with pytest.raises(AssertionError, match="L2: floor went back from 0 to -1"):
         check()
