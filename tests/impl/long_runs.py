@@ -8,11 +8,9 @@ it can, and every operation is an operation of the history.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -20,9 +18,12 @@ from itertools import count
 from random import Random
 from typing import Any
 
+from together import run_together, switching_often
+
 from mapproof.impl.guarded_map import GuardedMap
 from mapproof.impl.rwmutex_map import RWMutexMap
 from mapproof.impl.sharded_map import ShardedMap
+from mapproof.impl.sync import FatalError
 from mapproof.impl.sync_map import SyncMap
 from mapproof.impl.trie_map import TrieMap
 from mapproof.spec.evidence import Verdict
@@ -31,8 +32,10 @@ from mapproof.spec.linearizability import Violation, check
 from mapproof.spec.operations import SIGNATURES, Op
 from mapproof.spec.recorder import Recorder
 
-SWITCH_INTERVAL = 1e-6
 ROUND_SECONDS = 2.0
+HANG_SECONDS = 60.0
+"""A round that has not ended so long after its time never will."""
+
 CHECK_SECONDS = 120.0
 """A round that takes longer to judge is UNKNOWN."""
 
@@ -140,41 +143,28 @@ def _round(
 ) -> tuple[Any, Recorder, BaseException | None]:
     """One new map, used by all clients at once until the time or their operations are up."""
     map_, recorder = factory(), Recorder()
-    shared, errors = recorder.watch(map_), list[BaseException]()
+    shared, done, numbers = recorder.watch(map_), threading.Event(), count()
     offered = [op for op in Op if hasattr(map_, op.value)]
-    done, together = threading.Event(), threading.Barrier(len(clients))
-
-    def guarded(act: Callable[[], None]) -> Callable[[], None]:
-        def body() -> None:
-            try:
-                act()
-            except BaseException as error:  # noqa: BLE001 - a FatalError must not vanish with its thread
-                errors.append(error)
-                done.set()
-
-        return body
 
     def work(client: _Client) -> None:
-        together.wait()
-        client.use(shared, offered, time.monotonic() + seconds, done)
+        try:
+            client.use(shared, offered, time.monotonic() + seconds, done)
+        except BaseException:
+            done.set()
+            raise
 
-    def beside() -> None:
-        numbers = count()
-        while aside is not None and not done.is_set():
-            aside(map_, next(numbers))
-
-    workers = [threading.Thread(target=guarded(partial(work, client))) for client in clients]
-    helper = threading.Thread(target=guarded(beside))
-    with _switching_often():
-        for thread in (*workers, helper):
-            thread.start()
-        for thread in workers:
-            thread.join()
-        done.set()
-        helper.join()
+    try:
+        with switching_often():
+            run_together(
+                [partial(work, client) for client in clients],
+                seconds + HANG_SECONDS,
+                None if aside is None else lambda: aside(map_, next(numbers)),
+            )
+    except (Exception, FatalError) as error:  # noqa: BLE001 - whatever the map raises is what is wrong
+        return map_, recorder, error
     for key in range(clients[0].flavour.keys):
         shared.load(key)
-    return map_, recorder, errors[0] if errors else None
+    return map_, recorder, None
 
 
 def _overlapping(history: History) -> int:
@@ -232,13 +222,3 @@ class _Client:
         if name == "old":
             return self._seen.get(key)
         return self._random.randrange(self.flavour.values) if self.flavour.values else next(self._fresh)
-
-
-@contextmanager
-def _switching_often() -> Iterator[None]:
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(interval)

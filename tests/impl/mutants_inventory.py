@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -15,6 +13,7 @@ from math import ceil
 from typing import Any
 
 from mutants import Detector, Mutant
+from together import Hang, run_together, switching_often
 
 from mapproof.impl import inventory
 from mapproof.impl.inventory import Inventory
@@ -383,13 +382,21 @@ CALLS = 40
 """Calls of each client in a round."""
 
 
-def real_threads(seconds: float, inventories: Mapping[str, Callable[[], Any]] = INVENTORIES) -> str:
+ROUND_SECONDS = 30.0
+"""A round takes milliseconds; one that takes longer than this hangs."""
+
+
+def real_threads(
+    seconds: float,
+    inventories: Mapping[str, Callable[[], Any]] = INVENTORIES,
+    round_seconds: float = ROUND_SECONDS,
+) -> str:
     """Rounds of eight real threads at each inventory: `LINEARIZABLE: so many operations`, or what is wrong."""
     deadline = time.monotonic() + seconds
     rounds = operations = 0
     while rounds == 0 or time.monotonic() < deadline:
         for name, make in inventories.items():
-            recorded, wrong = _one_round(make(), rounds)
+            recorded, wrong = _one_round(make(), rounds, round_seconds)
             if wrong:
                 return f"{name}, round {rounds}: {wrong}"
             operations += recorded
@@ -397,11 +404,16 @@ def real_threads(seconds: float, inventories: Mapping[str, Callable[[], Any]] = 
     return f"LINEARIZABLE: {operations:,} operations of {CLIENTS} threads in {rounds:,} rounds"
 
 
-def _one_round(shop: Any, seed: int) -> tuple[int, str]:
+def _one_round(shop: Any, seed: int, seconds: float) -> tuple[int, str]:
     """How many operations were recorded, and what is wrong with them, "" if nothing."""
     recorder = Recorder()
-    with _eager_switches():
-        _together(recorder, shop, seed)
+    try:
+        with switching_often():
+            run_together(
+                [partial(_client, recorder, shop, seed * CLIENTS + n) for n in range(CLIENTS)], seconds
+            )
+    except Hang as hang:
+        return 0, str(hang)
     for item in "ab":
         _call(recorder.client(), shop, "available", item)
     history = recorder.history()
@@ -414,35 +426,14 @@ def _one_round(shop: Any, seed: int) -> tuple[int, str]:
     return len(history), f"{decided.verdict}: {decided}"
 
 
-def _together(recorder: Recorder, shop: Inventory, seed: int) -> None:
-    barrier = threading.Barrier(CLIENTS)
-
-    def client(number: int) -> None:
-        rng = random.Random(seed * CLIENTS + number)
-        mine = recorder.client()
-        barrier.wait()
-        for _ in range(CALLS):
-            method, item, *quantity = _random_call(rng, "ab").split()
-            _call(mine, shop, method, item, *map(int, quantity))
-
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def _client(recorder: Recorder, shop: Inventory, seed: int) -> None:
+    rng, mine = random.Random(seed), recorder.client()
+    for _ in range(CALLS):
+        method, item, *quantity = _random_call(rng, "ab").split()
+        _call(mine, shop, method, item, *map(int, quantity))
 
 
 def _call(client: Client, shop: Inventory, method: str, item: str, *quantity: int) -> None:
     """Record the call; what it raises is in the record."""
     with suppress(Exception), client.operation(method, item, *quantity) as running:
         running.result = getattr(shop, method)(item, *quantity)
-
-
-@contextmanager
-def _eager_switches() -> Iterator[None]:
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(interval)

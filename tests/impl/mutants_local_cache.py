@@ -5,20 +5,20 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count, product
 from math import ceil
-from threading import Barrier
 from typing import Any
 
 from caches import SITUATIONS, KeyRecord, Read, Write, divergence
 from mutants import Detector, Mutant, built
 from slips_local_cache import MUTANTS
+from together import Hang, run_together, switching_often
 
 from mapproof.impl import local_cache, replication
 from mapproof.impl.replication import Reading, Source
+from mapproof.impl.sync import FatalError
 from mapproof.spec.values import ABSENT
 from mapproof.stateful_tests.catalogue.cache import BOUND, Deployment, Situation
 from mapproof.stateful_tests.execution import NO_CHECKS, Checks
@@ -132,18 +132,21 @@ CALLS = 200
 MOMENT = 1e-4
 """Seconds that a thread rests after a call, and that an answer of a source takes to arrive: at most."""
 
+ROUND_SECONDS = 30.0
+"""A round takes a second at most; one that takes longer than this hangs."""
+
 KEYS = "abc"
 DEPLOYMENTS: tuple[dict[str, Any], ...] = ({}, {"max_entries": 1}, {"negative_ttl": 0.0})
 
 
-def real_threads(seconds: float, **classes: Any) -> str:
+def real_threads(seconds: float, round_seconds: float = ROUND_SECONDS, **classes: Any) -> str:
     """Rounds of eight real threads at one deployment each: `WITHIN THE BOUND: so many loads`, or what is wrong."""
     deadline = time.monotonic() + seconds
     rounds = loads = 0
     while rounds == 0 or time.monotonic() < deadline:
         for options, lost in product(DEPLOYMENTS, (False, True)):
             played = Round(Deployment(inline=True, **options, **classes), lost, rounds)
-            if wrong := played.wrong():
+            if wrong := played.wrong(round_seconds):
                 return f"{options}, {lost=}, round {rounds}: {wrong}"
             loads += played.loads
         rounds += 1
@@ -183,12 +186,14 @@ class Round:
         self.values = count(1)
         self.records = {key: KeyRecord() for key in KEYS}
 
-    def wrong(self) -> str:
-        """Run the threads; what is wrong with what they saw, "" if nothing."""
-        with ThreadPoolExecutor(THREADS) as pool, eager_switches():
-            barrier = Barrier(THREADS)
-            clients = [pool.submit(self._client, barrier, *client) for client in enumerate(self.steps)]
-        if error := next(filter(None, (client.exception() for client in clients)), None):
+    def wrong(self, seconds: float) -> str:
+        """Run the threads for so many seconds at most; what is wrong with what they saw, "" if nothing."""
+        try:
+            with switching_often():
+                run_together([partial(self._client, *client) for client in enumerate(self.steps)], seconds)
+        except Hang as hang:
+            return str(hang)
+        except (Exception, FatalError) as error:  # noqa: BLE001 - whatever the cache raises is what is wrong
             return repr(error)
         try:
             self.node.check_invariants()
@@ -200,9 +205,8 @@ class Round:
     def loads(self) -> int:
         return sum(len(record.reads) for record in self.records.values())
 
-    def _client(self, barrier: Barrier, number: int, step: Callable[[random.Random], None]) -> None:
+    def _client(self, number: int, step: Callable[[random.Random], None]) -> None:
         rng = random.Random(self.seed * THREADS + number)
-        barrier.wait()
         for _ in range(CALLS):
             step(rng)
             time.sleep(rng.random() * MOMENT)
@@ -228,14 +232,3 @@ class Round:
 
     def advance(self, rng: random.Random) -> None:
         self.node.advance(rng.choice((0, 1, 1, 2, 5, 10, 20)))
-
-
-@contextmanager
-def eager_switches() -> Iterator[None]:
-    """Let Python switch threads as often as it can."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(interval)
