@@ -95,14 +95,16 @@ class Primary(Generic[K, V]):
     def store(self, key: K, value: V) -> int:
         """Set the value of the key; the position of the change."""
         with self.mu:
+            at = self.clock()
             self.rows[key] = value
-            return self._append_locked(key, value)
+            return self._append_locked(key, value, at)
 
     def delete(self, key: K) -> int:
         """Delete the key if it is there; the position of the change, which there is even if it was not."""
         with self.mu:
+            at = self.clock()
             self.rows.pop(key)
-            return self._append_locked(key, ABSENT)
+            return self._append_locked(key, ABSENT, at)
 
     def read(self, key: K) -> Reading:
         """What the key holds now."""
@@ -136,10 +138,11 @@ class Primary(Generic[K, V]):
 
         return check
 
-    def _append_locked(self, key: K, value: Any) -> int:
+    def _append_locked(self, key: K, value: Any, at: float) -> int:
+        """`at` was taken before the change can be seen, so that a lag is never thought shorter than it is; and before
+        the row was written, as a clock may fail."""
         last = self.last.read()
-        # The time is taken before the change can be seen, so that a lag is never thought shorter than it is.
-        change: Change[K, V] = Change(last.version + 1, key, value, self.clock())
+        change: Change[K, V] = Change(last.version + 1, key, value, at)
         last.next.store(change)
         self.last.write(change)
         return change.version

@@ -327,10 +327,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "a change is in the log before the row is written",
         """\
             self.rows[key] = value
-            return self._append_locked(key, value)
+            return self._append_locked(key, value, at)
 """,
         """\
-            version = self._append_locked(key, value)
+            version = self._append_locked(key, value, at)
         self.rows[key] = value
         return version
 """,

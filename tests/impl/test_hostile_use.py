@@ -248,6 +248,21 @@ def test_a_clock_that_fails_leaves_no_flight_behind() -> None:
     assert cache.load("a") == (None, False)
 
 
+def test_a_clock_that_fails_leaves_no_row_that_the_log_does_not_know() -> None:
+    def clock() -> float:
+        raise OSError("no clock")
+
+    primary: Primary[str, int] = Primary(ManualClock())
+    primary.store("a", 1)
+    primary.clock = clock
+    check = primary.step_invariants()
+    for change in (lambda: primary.store("a", 2), lambda: primary.delete("a")):
+        with pytest.raises(OSError, match="no clock"):
+            change()
+        check()
+    assert primary.read("a").value == 1
+
+
 def test_a_key_that_fails_to_compare_leaves_no_flight_behind() -> None:
     primary: Primary[Any, int] = Primary(ManualClock())
     cache, key, other = a_cache(primary, ManualClock()), Touchy(), Touchy()
