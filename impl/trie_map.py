@@ -79,7 +79,8 @@ class TrieMap(Generic[K, V]):
     Go draws a new seed for each map. The seed of the default is always the same, so that a schedule can be
     replayed: give `seeded_hash(secrets.randbits(64))` where strangers choose the keys.
 
-    Keys are told apart as a dict does, values by `==` (so `1`, `1.0` and `True` are one key, or one old value).
+    Keys are told apart as a dict does, values by `==` (so `1`, `1.0` and `True` are one key, or one old value). Of equal
+    keys the one that was stored last stays, as in Go.
     A key or a value that calls the map from its `__eq__`, `__hash__` or `__del__` may deadlock, as these may run while
     a node is locked.
     """

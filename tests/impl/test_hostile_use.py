@@ -5,10 +5,12 @@ that are none. Each ends in an exception for who did it, and leaves what others 
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from reference_maps import VALUES_OF
 
 from mapproof.impl.guarded_map import GuardedMap
 from mapproof.impl.inventory import CasInventory, MutexInventory, RWMutexInventory
@@ -173,6 +175,49 @@ def test_values_are_compared_by_equality_and_never_by_difference(make: Any) -> N
     assert map_.compare_and_swap("a", 1, Unlike())
     assert map_.compare_and_delete("a", 1)
     assert map_.range() == []
+
+
+NAN = math.nan
+KEYS = (1, True, 1.0, 0.0, -0.0, NAN, None, "", (), (NAN,), 2**64, 2**61 - 1, -1, -2)
+VALUES = (None, 0, False, -0.0, NAN, (NAN,), [NAN], [], {}, "x")
+
+
+def answers(map_: Any, seed: int) -> list[str]:
+    """To a random program; as texts, for no two NaN are equal."""
+    random_, told = random.Random(seed), list[str]()
+    for _ in range(60):
+        name = random_.choice(list(VALUES_OF))
+        args = random_.choices(VALUES, k=VALUES_OF[name])
+        told.append(repr(getattr(map_, name)(random_.choice(KEYS), *args)))
+        if random_.random() < 0.05:
+            told.append(str(len(map_.range())))
+        if random_.random() < 0.02:
+            map_.clear()
+    map_.check_invariants()
+    return told
+
+
+@pytest.mark.parametrize("make", [SyncMap, TrieMap, ShardedMap])
+def test_odd_keys_and_values_are_told_apart_alike(make: Any) -> None:
+    for seed in range(200):
+        assert answers(make(), seed) == answers(RWMutexMap(), seed), seed
+
+
+def test_a_map_that_knows_no_key_by_identity_is_told_from_the_others() -> None:
+    assert any(answers(GuardedMap(), seed) != answers(RWMutexMap(), seed) for seed in range(200))
+
+
+@pytest.mark.parametrize(
+    ("make", "sign"),
+    [(RWMutexMap, 1), (SyncMap, 1), (ShardedMap, 1), (TrieMap, -1), (GuardedMap, -1), (PlainMap, -1)],
+)
+def test_which_of_two_equal_keys_stays(make: Any, sign: int) -> None:
+    """A dict keeps the first, as the maps built on dicts do; Go's built-in map and its trie keep the last."""
+    map_ = make()
+    map_.store(0.0, 1)
+    map_.store(-0.0, 2)
+    [(key, value)] = map_.range()
+    assert (math.copysign(1, key), value) == (sign, 2)
 
 
 class Byte(int):
