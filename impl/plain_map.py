@@ -72,9 +72,9 @@ class PlainMap(Generic[K, V]):
 
     Keys are told apart by `==` alone, so a NaN is never found again and each store of it adds a key; 0.0 and -0.0
     are one key, and a store leaves the one that was stored last. A key must go on being hashable and comparable
-    while it is in the map. `hint` is how many keys to make room for; with one `seed`, a map behaves the same each
-    time, the order of its iterations included. Raises ValueError if `hint` is negative, and FatalError with Go's
-    words when it notices that it is shared without a lock.
+    while it is in the map: one that fails while the map grows may take others with it. `hint` is how many keys to make
+    room for; with one `seed`, a map behaves the same each time, the order of its iterations included. Raises
+    ValueError if `hint` is negative, and FatalError with Go's words when it notices that it is shared without a lock.
     """
 
     __slots__ = (
