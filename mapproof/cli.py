@@ -295,17 +295,21 @@ def _proved(
 def replay(file: Path, times: int) -> None:
     """Run the failure kept in FILE again.
 
-    Exits 1 if it fails again, 0 if it no longer does.
+    Exits 1 if it fails again, 0 if it no longer does, 3 if it cannot be run.
     """
     from mapproof.failures import FailureFileError
     from mapproof.failures import replay as replay_file
     from mapproof.loading import LoadingError
     from mapproof.stateful_tests.conformance import UnsuitableTarget
+    from mapproof.stateful_tests.execution import CANNOT_LOOK
 
     try:
         replayed = replay_file(file, times)
     except (FailureFileError, LoadingError, UnsuitableTarget) as error:
         raise BadInput(str(error)) from None
+    except CANNOT_LOOK as trouble:
+        print(f"could not be run: {trouble}")
+        sys.exit(exit_code([Verdict.INCONCLUSIVE]))
     if replayed.account is not None:
         print(replayed.account, end="\n\n")
     print(replayed.summary())

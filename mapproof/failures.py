@@ -140,7 +140,8 @@ class Replayed(msgspec.Struct, frozen=True):
 
 
 def replay(path: Path, times: int) -> Replayed:
-    """Run a saved failure again. Raises FailureFileError, OSError, LoadingError, UnsuitableTarget."""
+    """Run a saved failure again. Raises FailureFileError, OSError, LoadingError, UnsuitableTarget, and one of
+    `CANNOT_LOOK` if nothing can be said."""
     saved, schedule = load(path)
     target = saved.request.resolve()
     _refuse_other_calls(path, saved.scenario, target)

@@ -80,6 +80,17 @@ def test_a_map_that_fails_in_another_way_says_so(process: Any, kept: Path, here:
     assert "failed 1 of 1 times; in another way than was saved: exception" in ended.stdout
 
 
+def test_a_map_that_can_no_longer_be_simulated_gives_no_verdict(process: Any, kept: Path, here: Path) -> None:
+    starting = "import threading\n\n" + WRONG.replace(
+        "return self[key]", "threading.Thread(target=print).start()"
+    )
+    (here / "kept_map.py").write_text(starting)
+    ended = process("replay", kept, cwd=here)
+    assert (ended.returncode, ended.stderr) == (3, "")
+    assert ended.stdout.startswith("could not be run: the code under test starts a thread of its own")
+    assert ended.stdout.count("\n") == 1
+
+
 USES = {
     "DeletesFromRead": ("load_or_store a 1; load a", "load a", "delete a"),
     "StoresIntoDirty": ("load_or_store a 1; load a; load_or_store b 2", "load b", "store c 3"),
