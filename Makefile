@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test lint format prove package zoo-30min oracle-15min maps-30min bench-checker bench-hook clean
+.PHONY: help verify test lint format prove package zoo-30min oracle-15min maps-15min bench-checker bench-hook clean
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -40,8 +40,8 @@ zoo-30min: $(INSTALLED) ## Every broken map with 20 seeds, every right one for a
 oracle-15min: $(INSTALLED) ## Every decider against brute force on 4 million random histories (about 15 minutes)
 	$(BIN)/python benchmarks/oracle.py
 
-maps-30min: $(INSTALLED) ## 100,000 schedules and 20 s of real threads for each reference map (about 30 minutes)
-	$(BIN)/pytest -n auto tests/impl/soak_maps.py
+maps-15min: $(INSTALLED) ## 100,000 schedules and 20 s of real threads for each reference map (about 15 minutes)
+	$(BIN)/pytest -n auto -rP tests/impl/soak_maps.py
 
 bench-hook: $(INSTALLED) ## What the hook of impl.sync costs where nobody watches, beside the goal
 	$(BIN)/python benchmarks/hook.py

@@ -44,7 +44,7 @@ HEAD = """\
 
 Each is the source of a map with one place changed, a slip that somebody might make. The detector that is named must
 catch it, and say why in the words that its test holds it to (`tests/impl/test_mutants.py`, which also holds this page
-against the tests). {count} mutants; the maps as they are raise no alarm in 100,000 schedules each (`make maps-30min`).
+against the tests). {count} mutants; the maps as they are raise no alarm in 100,000 schedules each (`make maps-15min`).
 
 | detector | looks at |
 |---|---|

@@ -1,6 +1,6 @@
 """What takes too long for every run: 100,000 schedules of each map without an alarm, and 20 s of real threads each.
 
-Not collected by itself: `make maps-30min`, or `pytest tests/impl/soak_maps.py -n 2 -s`, which shows the numbers.
+Not collected by itself: `make maps-15min`, or `pytest tests/impl/soak_maps.py -n 2 -rP`, which shows the numbers.
 """
 
 from __future__ import annotations
