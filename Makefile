@@ -15,7 +15,7 @@ help: ## List the targets
 verify: $(INSTALLED) ## Prove, explore and test the reference maps: one table (about 90 s)
 	$(BIN)/mapproof verify
 
-test: $(INSTALLED) ## Run the tests of the kit itself (about 7 minutes)
+test: $(INSTALLED) ## Run the tests of the kit itself (about 8 minutes)
 	$(BIN)/pytest -n auto
 
 lint: $(INSTALLED) ## ruff, mypy strict and the import contract (about 20 s)
