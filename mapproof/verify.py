@@ -34,7 +34,7 @@ from mapproof.spec.linearizability import Linearizable, Unknown, Violation, chec
 from mapproof.stateful_tests.adapters import adapter_for
 from mapproof.stateful_tests.catalogue import CHAPTERS, Chapter, Exploration
 from mapproof.stateful_tests.conformance import examine
-from mapproof.stateful_tests.exhaustion import Exhaustion
+from mapproof.stateful_tests.exhaustion import Exhaustion, Explored, watched_words
 from mapproof.stateful_tests.machines import machine_for
 from mapproof.stateful_tests.real_threads import record
 from mapproof.stateful_tests.targets import target_of
@@ -105,25 +105,28 @@ def _one(
 
 def _chapter(chapter: Chapter) -> list[Evidence]:
     """One line for all that was exhausted, and one for each scenario that was not."""
-    explorations = list(chapter.explorations())
-    found = [_explored(exploration) for exploration in explorations]
-    others = [evidence for evidence in found if evidence.verdict is not Verdict.EXHAUSTED]
-    done = [
-        (exploration.bound, evidence.seconds)
-        for exploration, evidence in zip(explorations, found, strict=True)
-        if evidence.verdict is Verdict.EXHAUSTED
-    ]
-    if not done:
+    bounds, watched, seconds, others = [], [], 0.0, []
+    for exploration in chapter.explorations():
+        explored = exploration.run()
+        if explored.verdict is Verdict.EXHAUSTED:
+            bounds.append(exploration.bound)
+            watched.append(explored.watched)
+            seconds += explored.seconds
+        else:
+            others.append(_kept(exploration, explored))
+    if not bounds:
         return others
-    bounds = " or ".join(map(str, sorted({bound for bound, _ in done})))
-    scope = f"preemptions <= {bounds}: every schedule of {len(done)} scenarios; {chapter.looks_for}"
-    seconds = sum(seconds for _, seconds in done)
+    scope = (
+        f"preemptions <= {' or '.join(map(str, sorted(set(bounds))))}: every schedule of {len(bounds)} scenarios"
+        # Only what each of them was in fact watched for.
+        f"{watched_words(frozenset.intersection(*watched))}{chapter.shows and f'; {chapter.shows}'}"
+    )
     name = f"{chapter.subject}: the catalogue"
     return [Evidence(name, Kind.EXPLORATION, Verdict.EXHAUSTED, scope, seconds), *others]
 
 
-def _explored(exploration: Exploration) -> Evidence:
-    explored = exploration.run()
+def _kept(exploration: Exploration, explored: Explored) -> Evidence:
+    """What was not exhausted; the failure of a map with a file that replays it."""
     if not isinstance(exploration, Exhaustion):
         return explored.evidence()
     request = _request(exploration.target.factory)

@@ -9,19 +9,21 @@ from mapproof.spec.evidence import Evidence, Kind, Verdict
 from mapproof.stateful_tests.execution import CANNOT_LOOK, NO_CHECKS, Checks, Laboratory, Target, laboratory
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.strategy import Strategy
+from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import Scenario
 from mapproof.stateful_tests.trace import Counterexample, counterexample
 
 
 @dataclass(frozen=True, slots=True)
 class Explored:
-    """What came of an exploration."""
+    """What came of an exploration. `watched` is what each step was in fact watched for."""
 
     name: str
     verdict: Verdict
     scope: str
     seconds: float
     counterexample: Counterexample | None = None
+    watched: frozenset[FailureKind] = frozenset()
 
     def evidence(self) -> Evidence:
         """The same as one line of a table."""
@@ -45,19 +47,20 @@ class Exhaustion:
         """EXHAUSTED, FAILED, SAMPLED when the limit came first, or INCONCLUSIVE with the reason."""
         started = time.perf_counter()
         try:
-            verdict, words, failing = self._search()
+            verdict, runs, failing, watched = self._search()
         except CANNOT_LOOK as trouble:
             return Explored(self.name, Verdict.INCONCLUSIVE, str(trouble), time.perf_counter() - started)
+        words = f"{_words(verdict, runs)} of one scenario{watched_words(watched)}"
         scope = f"preemptions <= {self.bound}: {words}"
-        return Explored(self.name, verdict, scope, time.perf_counter() - started, failing)
+        return Explored(self.name, verdict, scope, time.perf_counter() - started, failing, watched)
 
-    def _search(self) -> tuple[Verdict, str, Counterexample | None]:
-        """The verdict, what was run, and the failure that ended it."""
+    def _search(self) -> tuple[Verdict, int, Counterexample | None, frozenset[FailureKind]]:
+        """The verdict, the number of runs, the failure that ended them, and what was watched."""
         with laboratory(self.target, self.checks) as lab:
             verdict, runs, failing = every_schedule(
                 lab, self.scenario, PreemptionBound(self.bound), self.limit
             )
-            return verdict, f"{_words(verdict, runs)} of one scenario{watched_words(lab)}", failing
+            return verdict, runs, failing, frozenset(lab.watched_for)
 
 
 def every_schedule(
@@ -88,7 +91,7 @@ def _words(verdict: Verdict, runs: int) -> str:
             return f"all {runs:,} schedules, not every history decided,"
 
 
-def watched_words(lab: Laboratory) -> str:
-    """What each step of the runs so far was watched for, to end a scope with; "" if for nothing."""
-    kinds = " and ".join(f"a {kind}" for kind in sorted(lab.watched_for))
+def watched_words(watched: frozenset[FailureKind]) -> str:
+    """What each step was watched for, to end a scope with; "" if for nothing."""
+    kinds = " and ".join(f"a {kind}" for kind in sorted(watched))
     return f", each step watched for {kinds}" if kinds else ""

@@ -46,6 +46,7 @@ from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.explorer.strategy import Schedule, Strategy
+from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import Call, Scenario
 from mapproof.stateful_tests.shrink import simplest_counterexample
 from mapproof.stateful_tests.trace import Counterexample
@@ -180,14 +181,17 @@ class _Search:
 def _explored(scenario: ObjectScenario, strategies: Iterator[Strategy], limit: int, bound: str) -> Explored:
     started = time.perf_counter()
     search = _Search()
+    watched: frozenset[FailureKind] = frozenset()
     try:
         with object_laboratory(scenario) as lab:
             search.run(lab, scenario.program, strategies, limit)
             unjudged = "" if scenario.model is not None else ", no model to judge the answers"
-            verdict, scope = search.verdict, f"{bound}{search.scope}{watched_words(lab)}{unjudged}"
+            watched = frozenset(lab.watched_for)
+            verdict, scope = search.verdict, f"{bound}{search.scope}{watched_words(watched)}{unjudged}"
     except CANNOT_LOOK as trouble:
         verdict, scope = Verdict.INCONCLUSIVE, str(trouble)
-    return Explored(scenario.name, verdict, scope, time.perf_counter() - started, search.failing)
+    seconds = time.perf_counter() - started
+    return Explored(scenario.name, verdict, scope, seconds, search.failing, watched)
 
 
 def _calls_of(program: Program) -> tuple[Call, ...]:

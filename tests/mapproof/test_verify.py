@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from mapproof.impl.sync_map import SyncMap
 from mapproof.spec.evidence import Evidence, Kind, Verdict
 from mapproof.stateful_tests.catalogue import Chapter
 from mapproof.stateful_tests.catalogue.sync_maps import SYNC_MAP, explorations, explorations_of
+from mapproof.stateful_tests.execution import Checks
 
 REPORT = '{"schema": 1, "results": [{"name": "it", "kind": "proof", "verdict": "PROVED", "scope": "all", "seconds": 1}]}'
 WRITES_A_REPORT = f"""\
@@ -30,6 +32,8 @@ HANGS = "import time\ntime.sleep(60)\n"
 WRITES_HALF = "import sys, pathlib\npathlib.Path(sys.argv[-1]).write_text('{\"results\": [')\n"
 
 
+WATCHED = ", each step watched for a broken invariant and a data race"
+
 real_other_half = module._other_half
 
 
@@ -40,7 +44,7 @@ def small(monkeypatch: pytest.MonkeyPatch, here: Path) -> None:
     monkeypatch.setattr(module, "OPERATIONS_A_CLIENT", 20)
     monkeypatch.setattr(module, "REFERENCE_MAPS", (SyncMap, RWMutexMap))
     monkeypatch.setattr(
-        module, "CHAPTERS", (Chapter("SyncMap", "things", lambda: islice(explorations(bound=0), 2)),)
+        module, "CHAPTERS", (Chapter("SyncMap", lambda: islice(explorations(bound=0), 2), "things"),)
     )
     monkeypatch.setattr(module, "_other_half", here_too)
 
@@ -91,7 +95,7 @@ def test_proofs_come_first_then_all_the_rest(provers: Any) -> None:
         "sequential programs": (Kind.TEST, Verdict.SAMPLED),
         "real threads": (Kind.HISTORY, Verdict.LINEARIZABLE),
     }
-    assert results[0].scope == "preemptions <= 0: every schedule of 2 scenarios; things"
+    assert results[0].scope == f"preemptions <= 0: every schedule of 2 scenarios{WATCHED}; things"
     assert [*names[::2], "waiting for the other processes"] == shown
 
 
@@ -124,16 +128,23 @@ class Misses(SyncMap[Any, Any]):
         return None, False
 
 
+def test_a_chapter_claims_only_what_each_of_its_scenarios_was_watched_for() -> None:
+    first, second = islice(explorations(bound=0), 2)
+    unwatched = replace(second, checks=Checks(races=True))
+    (told,) = module._chapter(Chapter("SyncMap", lambda: iter((first, unwatched))))
+    assert told.scope == "preemptions <= 0: every schedule of 2 scenarios, each step watched for a data race"
+
+
 def test_a_scenario_that_fails_has_a_line_of_its_own(here: Path) -> None:
     def mixed() -> Iterator[Any]:
         yield from islice(explorations(bound=0), 2)
         yield from islice(explorations_of(Misses, SYNC_MAP, 0), 1)
 
-    done, failed = module._chapter(Chapter("SyncMap", "things", mixed))
-    assert done.scope == "preemptions <= 0: every schedule of 2 scenarios; things"
+    done, failed = module._chapter(Chapter("SyncMap", mixed, "things"))
+    assert done.scope == f"preemptions <= 0: every schedule of 2 scenarios{WATCHED}; things"
     assert (failed.name, failed.verdict) == ("Misses: a load meets the promotion of its key", Verdict.FAILED)
     assert failed.counterexample and "replay: mapproof replay" in failed.counterexample
-    (alone,) = module._chapter(Chapter("SyncMap", "things", lambda: islice(mixed(), 2, None)))
+    (alone,) = module._chapter(Chapter("SyncMap", lambda: islice(mixed(), 2, None), "things"))
     assert alone.verdict is Verdict.FAILED
 
 
