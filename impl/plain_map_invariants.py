@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from mapproof.impl.invariants import require
 from mapproof.impl.plain_map_buckets import (
     EMPTY_ONE,
     EMPTY_REST,
@@ -112,9 +113,3 @@ def slots_of(head: Bucket) -> Iterator[Slot]:
     """The slots of the chain."""
     for bucket in chain_of(head):
         yield from bucket.slots
-
-
-def require(condition: bool, sentence: str) -> None:
-    """Raise AssertionError with the sentence unless the condition holds."""
-    if not condition:
-        raise AssertionError(sentence)

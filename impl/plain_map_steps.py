@@ -22,6 +22,7 @@ from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mapproof.impl import plain_map_invariants
+from mapproof.impl.invariants import require
 from mapproof.impl.plain_map_buckets import (
     EMPTY_ONE,
     EMPTY_REST,
@@ -35,7 +36,7 @@ from mapproof.impl.plain_map_buckets import (
     equals_itself,
     tophash_of,
 )
-from mapproof.impl.plain_map_invariants import chain_of, is_evacuated, require
+from mapproof.impl.plain_map_invariants import chain_of, is_evacuated
 from mapproof.impl.sync import Plain
 
 if TYPE_CHECKING:

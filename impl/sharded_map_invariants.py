@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mapproof.impl.hashing import Routing
+from mapproof.impl.invariants import require
 from mapproof.impl.shards import Chain, Migrating, Route, Shard, Split, find
 from mapproof.impl.sync import Atomic
 
@@ -33,9 +34,9 @@ Hash = Callable[[Any], int]
 
 def check_at_rest(map_: ShardedMap[Any, Any], hash_of: Hash) -> None:
     """I1 to I4 of a map that no thread is using. Raises AssertionError, as the following."""
-    _require(not map_.migrator.locked(), "migrator is held, so the map is not at rest")
+    require(not map_.migrator.locked(), "migrator is held, so the map is not at rest")
     for shard in map_.route.peek().shards():
-        _require(not shard.mu.locked(), f"{shard.mu.name} is held, so the map is not at rest")
+        require(not shard.mu.locked(), f"{shard.mu.name} is held, so the map is not at rest")
     EveryStep(map_, hash_of)()
 
 
@@ -83,12 +84,12 @@ class EveryStep:
         """I3: the `mu` of the owner guards the count."""
         if not owner.mu.locked():
             held, count = sum(len(bin_.peek()) for bin_ in shard.bins), shard.count.peek()
-            _require(count == held, f"I3: {shard.mu.name} counts {count} keys of {held}")
+            require(count == held, f"I3: {shard.mu.name} counts {count} keys of {held}")
 
     def _check_split(self, split: Split[Any, Any]) -> None:
         """I4, and I2 and I3 of the copies."""
         old = split.old
-        _require(self._map.waiting.peek()[:1] == (old,), f"I4: {old.mu.name} is migrating out of turn")
+        require(self._map.waiting.peek()[:1] == (old,), f"I4: {old.mu.name} is migrating out of turn")
         if not old.mu.locked():
             _check_copies(split, self._map.cursor.peek())
         for shard in split.new:
@@ -100,7 +101,7 @@ def _check_slots(route: Route[Any, Any]) -> None:
     slots, ancestor = route.slots, route.routing.ancestor
     for slot, shard in enumerate(slots):
         right = shard.shards <= len(slots) and ancestor(slot, len(slots), shard.shards) == shard.index
-        _require(right, f"I1: slot {slot} of {len(slots)} leads to {shard.mu.name}")
+        require(right, f"I1: slot {slot} of {len(slots)} leads to {shard.mu.name}")
 
 
 def _check_owner(slot: int, shard: Shard[Any, Any]) -> None:
@@ -114,10 +115,10 @@ def _check_chain(
 ) -> None:
     for place, node in enumerate(chain):
         routed = hash_of(node.key) == node.hash and routing.shard_of(node.hash, shard.shards) == shard.index
-        _require(routed, f"I2: {node.key!r} is in {shard.mu.name}, but its hash says otherwise")
-        _require(shard.bin_of(node.hash) == number, f"I2: {node.key!r} is in bin {number}, which is wrong")
+        require(routed, f"I2: {node.key!r} is in {shard.mu.name}, but its hash says otherwise")
+        require(shard.bin_of(node.hash) == number, f"I2: {node.key!r} is in bin {number}, which is wrong")
         twice = find(chain[:place], node.hash, node.key) is not None
-        _require(not twice, f"I2: {node.key!r} is twice in its bin")
+        require(not twice, f"I2: {node.key!r} is twice in its bin")
 
 
 def _check_copies(split: Split[Any, Any], cursor: int) -> None:
@@ -127,9 +128,9 @@ def _check_copies(split: Split[Any, Any], cursor: int) -> None:
             part = tuple(node for node in old_bin.peek() if split.child_of(node.hash) is shard)
             held = shard.bins[number].peek()
             if number < cursor:
-                _require(held == part, f"I4: bin {number} of {name} was copied, but {shard.mu.name} differs")
+                require(held == part, f"I4: bin {number} of {name} was copied, but {shard.mu.name} differs")
             else:
-                _require(set(held) <= set(part), f"I4: {shard.mu.name} has what {name} has not")
+                require(set(held) <= set(part), f"I4: {shard.mu.name} has what {name} has not")
 
 
 def _content(shard: Shard[Any, Any]) -> tuple[Split[Any, Any] | None, list[Chain[Any, Any]]]:
@@ -139,12 +140,7 @@ def _content(shard: Shard[Any, Any]) -> tuple[Split[Any, Any] | None, list[Chain
 def _check_left(shard: Shard[Any, Any], split: Split[Any, Any] | None, chains: list[Chain[Any, Any]]) -> None:
     """I5."""
     name = shard.mu.name
-    _require(split is not None, f"I5: {name} has left the route, but was not split")
-    _require(shard.split.peek() is split, f"I5: {name} has left the route, but its split has not stayed")
+    require(split is not None, f"I5: {name} has left the route, but was not split")
+    require(shard.split.peek() is split, f"I5: {name} has left the route, but its split has not stayed")
     same = all(bin_.peek() is chain for bin_, chain in zip(shard.bins, chains, strict=True))
-    _require(same, f"I5: {name} has left the route, but was written to")
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise AssertionError(sentence)
+    require(same, f"I5: {name} has left the route, but was written to")

@@ -12,6 +12,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mapproof.impl.invariants import require
+
 if TYPE_CHECKING:
     from mapproof.impl.sync import PlainDict
     from mapproof.impl.sync_map import Entry, Expunged, ReadOnly, SyncMap
@@ -53,7 +55,7 @@ def _state_of(map_: SyncMap[Any, Any], expunged: Expunged) -> _State:
 def check_at_rest(map_: SyncMap[Any, Any], expunged: Expunged) -> None:
     """Raise AssertionError, saying which of I1 to I7 is broken. Only for a map that no thread is using."""
     state = _state_of(map_, expunged)
-    _require(not state.locked, "mu is held, so the map is not at rest")
+    require(not state.locked, "mu is held, so the map is not at rest")
     _check_any_time(state)
     _check_while_free(state)
 
@@ -75,7 +77,7 @@ class StepInvariants:
     def __call__(self) -> None:
         last, state = self._last, _state_of(self._map, self._sentinel)
         for m, entries in self._published.items():  # also what only an unfinished operation still has
-            _require(m.peek() == entries, "I5: the key set of a published read.m changed")
+            require(m.peek() == entries, "I5: the key set of a published read.m changed")
         _check_any_time(state)
         if last is not None:
             _check_change(last, state)
@@ -93,9 +95,9 @@ class StepInvariants:
 def _check_any_time(state: _State) -> None:
     """What must not be broken for a moment even by whoever holds mu."""
     has_dirty = state.dirty_map is not None
-    _require(not state.read.amended or has_dirty, "I2: read is amended, but there is no dirty")
+    require(not state.read.amended or has_dirty, "I2: read is amended, but there is no dirty")
     promoting = state.locked and not state.read.amended
-    _require(
+    require(
         promoting or state.dirty_map is not state.read.m,
         "I5: dirty is the published read.m, whose keys must not change",
     )
@@ -114,10 +116,10 @@ def _check_any_time(state: _State) -> None:
 
 def _check_while_free(state: _State) -> None:
     """What holds besides whenever nobody holds mu."""
-    _require(state.read.amended or not state.dirty, "I1: read is not amended, but dirty holds keys")
+    require(state.read.amended or not state.dirty, "I1: read is not amended, but dirty holds keys")
     if state.dirty_map is not None:
         _check_dirty_has_all(state, frozenset())
-    _require(
+    require(
         state.misses == 0 or 0 < state.misses < len(state.dirty),
         f"I7: {state.misses} misses of a dirty with {len(state.dirty)} keys",
     )
@@ -147,7 +149,7 @@ def _check_change(last: _State, state: _State) -> None:
         for key, entry in (last.dirty if last.read.amended else last.m).items():
             if state.m.get(key) is not entry:
                 raise AssertionError(f"I1: the new read lacks the entry of {key!r}")
-    _require(state.misses in (0, last.misses, last.misses + 1), "I7: more than one miss was counted at once")
+    require(state.misses in (0, last.misses, last.misses + 1), "I7: more than one miss was counted at once")
 
 
 def _check_guarded(last: _State, state: _State) -> None:
@@ -157,20 +159,15 @@ def _check_guarded(last: _State, state: _State) -> None:
         "misses": state.misses != last.misses,
     }
     for name, has_changed in changed.items():
-        _require(state.locked or not has_changed, f"mu is free, but {name} changed")
+        require(state.locked or not has_changed, f"mu is free, but {name} changed")
 
 
 def _check_expunging(last: _State, state: _State) -> None:
     """I6. An entry that was seen for the first time just now was not expunged before."""
     for entry in state.expunged - last.expunged:
-        _require(state.locked, "I6: an entry was expunged, but mu is free")
-        _require(entry in last.deleted, "I6: an entry was expunged that had not been deleted")
+        require(state.locked, "I6: an entry was expunged, but mu is free")
+        require(entry in last.deleted, "I6: an entry was expunged that had not been deleted")
     reachable = {*state.m.values(), *state.dirty.values()}
     for entry in (last.expunged - state.expunged) & reachable:
-        _require(state.locked, "I6: an entry is no longer expunged, but mu is free")
-        _require(entry in state.deleted, "I6: an expunged entry got a value before it was made a deleted one")
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise AssertionError(sentence)
+        require(state.locked, "I6: an entry is no longer expunged, but mu is free")
+        require(entry in state.deleted, "I6: an expunged entry got a value before it was made a deleted one")

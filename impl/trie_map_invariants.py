@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mapproof.impl.invariants import require
 from mapproof.impl.trie_nodes import BITS_PER_LEVEL, CHILDREN, HASH_BITS, Entry, Indirect
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ def _position(node: Indirect[Any, Any], path: int, shift: int) -> Position:
 
 def check_at_rest(map_: TrieMap[Any, Any], hash_of: Hash) -> None:
     """T1 to T5 of a map that no thread is using. Raises AssertionError, as the following."""
-    _require(not map_.init_mu.locked(), "init_mu is held, so the map is not at rest")
+    require(not map_.init_mu.locked(), "init_mu is held, so the map is not at rest")
     for position in _positions(map_):
-        _require(not position.node.mu.locked(), "the mu of a node is held, so the map is not at rest")
+        require(not position.node.mu.locked(), "the mu of a node is held, so the map is not at rest")
         _check_node(position)
         for chain in _chains(position, hash_of):
             _check_chain(chain)
-    _require(map_.inited.peek() is (map_.root.peek() is not None), "inited is not whether there is a root")
+    require(map_.inited.peek() is (map_.root.peek() is not None), "inited is not whether there is a root")
 
 
 class EveryStep:
@@ -75,29 +76,29 @@ class EveryStep:
                 for entry, _ in chain:
                     self._check_entry(entry)
         for node in self._dead:
-            _require(node.dead.peek(), "T7: a dead node is alive again")
-            _require(not _position(node, 0, 0).children, "T7: a dead node has a child again")
+            require(node.dead.peek(), "T7: a dead node is alive again")
+            require(not _position(node, 0, 0).children, "T7: a dead node has a child again")
 
     def _check_entry(self, entry: Entry[Any, Any]) -> None:
         key, value = self._entries.setdefault(entry, (entry.key, entry.value))
-        _require(entry.key is key, f"T6: an entry had the key {key!r} and has {entry.key!r}")
-        _require(entry.value is value, f"T6: the entry of {key!r} had {value!r} and has {entry.value!r}")
+        require(entry.key is key, f"T6: an entry had the key {key!r} and has {entry.key!r}")
+        require(entry.value is value, f"T6: the entry of {key!r} had {value!r} and has {entry.value!r}")
 
 
 def _positions(map_: TrieMap[Any, Any]) -> Iterator[Position]:
     """Every interior node that can be reached, with T1."""
     root = map_.root.peek()
-    _require(root is not None or not map_.inited.peek(), "inited is set, but there is no root")
+    require(root is not None or not map_.inited.peek(), "inited is set, but there is no root")
     if root is None:
         return
-    _require(root.parent is None, "T1: the root has a parent")
+    require(root.parent is None, "T1: the root has a parent")
     waiting = [_position(root, 0, HASH_BITS)]
     while waiting:
         position = waiting.pop()
         yield position
         for bits, child in position.children:
             if isinstance(child, Indirect):
-                _require(
+                require(
                     child.parent is position.node, "T1: the parent of a node is not the node that holds it"
                 )
                 below = position.path * CHILDREN + bits
@@ -107,15 +108,15 @@ def _positions(map_: TrieMap[Any, Any]) -> Iterator[Position]:
 def _check_node(position: Position) -> None:
     """T2 and T3."""
     node = position.node
-    _require(position.shift > 0, "T4: an interior node is below the last bits of the hash")
+    require(position.shift > 0, "T4: an interior node is below the last bits of the hash")
     parent = node.parent
     if parent is None:
-        _require(not node.dead.peek(), "T2: the root is dead")
+        require(not node.dead.peek(), "T2: the root is dead")
         return
     if node.dead.peek():
-        _require(node.mu.locked() and parent.mu.locked(), "T2: a dead node can be reached")
+        require(node.mu.locked() and parent.mu.locked(), "T2: a dead node can be reached")
     if not position.children:
-        _require(node.mu.locked(), "T3: a node is empty")
+        require(node.mu.locked(), "T3: a node is empty")
 
 
 Chain = list[tuple[Entry[Any, Any], int]]
@@ -129,7 +130,7 @@ def _chains(position: Position, hash_of: Hash) -> Iterator[Chain]:
         if isinstance(child, Entry):
             chain = list(_entries(child, hash_of))
             led = chain[0][1] >> shift == position.path * CHILDREN + bits
-            _require(led, f"T4: {child.key!r} is not where its hash leads")
+            require(led, f"T4: {child.key!r} is not where its hash leads")
             yield chain
 
 
@@ -144,11 +145,6 @@ def _check_chain(chain: Chain) -> None:
     """T5."""
     keys: list[Any] = []
     for entry, hash_ in chain:
-        _require(hash_ == chain[0][1], f"T5: {entry.key!r} is in a chain of another hash")
-        _require(entry.key not in keys, f"T5: {entry.key!r} is in a chain twice")
+        require(hash_ == chain[0][1], f"T5: {entry.key!r} is in a chain of another hash")
+        require(entry.key not in keys, f"T5: {entry.key!r} is in a chain twice")
         keys.append(entry.key)
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise AssertionError(sentence)
