@@ -120,8 +120,12 @@ def test_rounds_of_real_threads_stay_within_the_bound() -> None:
             "a change that the cache had received|what was answered before",
         ),
         ("a change is ignored while its key is in flight", "a change that the cache had received|before"),
-        ("that a key is absent is believed for ever", "ABSENT at .* s: it is older than the bound"),
-        ("the lag is ignored", "it is older than the bound"),
+        # An answer that is too old may be explained by a later write of the same, and what follows then goes back.
+        (
+            "that a key is absent is believed for ever",
+            "ABSENT at .* s: it is older than the bound|what was answered before",
+        ),
+        ("the lag is ignored", "it is older than the bound|what was answered before"),
         ("entries are dropped while they are gone through", "dictionary changed size during iteration"),
     ],
 )
