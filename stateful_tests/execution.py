@@ -26,7 +26,8 @@ from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTa
 from mapproof.stateful_tests.explorer.endings import Outcome
 from mapproof.stateful_tests.explorer.opcode_events import TracingLost, opcode_events
 from mapproof.stateful_tests.explorer.replay import Replay
-from mapproof.stateful_tests.explorer.simulation import Abort, Simulation, Watcher
+from mapproof.stateful_tests.explorer.simulated_thread import Abort
+from mapproof.stateful_tests.explorer.simulation import Simulation, Watcher
 from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Schedule, Strategy
 from mapproof.stateful_tests.explorer.watchdog import Stalled, watchdog
 from mapproof.stateful_tests.monitors import (

@@ -26,7 +26,7 @@ from mapproof.stateful_tests.execution import CANNOT_LOOK, Laboratory, Target, l
 from mapproof.stateful_tests.exhaustion import Explored, every_schedule
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.simulation import Simulation
-from mapproof.stateful_tests.explorer.strategy import plainest
+from mapproof.stateful_tests.explorer.strategy import Doing, plainest
 from mapproof.stateful_tests.places import place_of, said
 from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import Call, Scenario
@@ -95,10 +95,10 @@ class _LeavingAlone(PreemptionBound):
         self._alone = False
         return super().begin()
 
-    def choose(self, current: int | None, enabled: Sequence[int]) -> int:
+    def choose(self, current: int | None, enabled: Sequence[int], doing: Doing) -> int:
         if self._alone:
             return self._client if self._client in enabled else plainest(current, enabled)
-        chosen = super().choose(current, enabled)
+        chosen = super().choose(current, enabled, doing)
         if chosen != _ALONE:
             return chosen
         self._alone = True

@@ -53,8 +53,9 @@ class Lock:
             return bool(self._lock.acquire(blocking, timeout))
         if not blocking:
             simulation.before(self, Access.TRY_LOCK)
-        elif not simulation.wait_until(self, Access.LOCK, self._is_free, timed=timeout >= 0):
-            simulation.now += timeout
+        elif not simulation.wait_until(
+            self, Access.LOCK, self._is_free, timeout=timeout if timeout >= 0 else None
+        ):
             return False
         if not self._lock.acquire(False):
             return False

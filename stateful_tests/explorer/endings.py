@@ -16,6 +16,7 @@ class Outcome(Enum):
     DEADLOCK = "no thread can go on"
     ENDLESS = "the step bound was reached although every thread got its turns"
     STOPPED = "a watcher had seen enough"
+    PRUNED = "the strategy knew what follows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an execution went: its schedule replays it."""
+    """How an execution went: its schedule replays it. `given_way` counts the turns that fairness took from the
+    strategy, `timeouts` the waits that gave up: of such runs not every order was open to the strategy."""
 
     outcome: Outcome
     waits: tuple[Wait, ...]
     schedule: Schedule
     steps: int
     decisions: int
+    given_way: int = 0
+    timeouts: int = 0

@@ -51,14 +51,15 @@ _METHOD_FLAG = 1
 
 def shared_offsets(code: CodeType) -> frozenset[int]:
     """Offsets of the instructions of `code` that may read or write shared memory."""
-    known = _shared.get(code)
+    known = _shared.get(id(code))
     if known is None:
-        known = frozenset(found.offset for found in dis.get_instructions(code) if _may_share(found, code))
-        _shared[code] = known
-    return known
+        offsets = frozenset(found.offset for found in dis.get_instructions(code) if _may_share(found, code))
+        known = _shared[id(code)] = (code, offsets)
+    return known[1]
 
 
-_shared: dict[CodeType, frozenset[int]] = {}
+_shared: dict[int, tuple[CodeType, frozenset[int]]] = {}
+"""By the identity of the code, which is kept alive for that: to hash a code object is to hash all that is in it."""
 
 
 def _may_share(instruction: dis.Instruction, code: CodeType) -> bool:
@@ -147,6 +148,10 @@ class _Gated:
 
 
 class _SetTrace(_Gated):
+    def __init__(self, files: Collection[str]) -> None:
+        super().__init__(files)
+        self._tracers: dict[int, Callable[[FrameType, str, Any], Any]] = {}
+
     def prepare(self) -> None:
         # Each greenlet has its own use_tracing flag before 3.12, and an exception that leaves a trace function
         # switches tracing off; this sets both.
@@ -161,24 +166,49 @@ class _SetTrace(_Gated):
             return None
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
-        return self._on_event
+        return self._tracer_of(code)
 
-    def _on_event(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "opcode" and self._point is not None and frame.f_lasti in shared_offsets(frame.f_code):
-            self._point((frame.f_code, frame.f_lasti))
-        return self._on_event
+    def _tracer_of(self, code: CodeType) -> Callable[[FrameType, str, Any], Any]:
+        tracer = self._tracers.get(id(code))
+        if tracer is None:
+            tracer = self._tracers[id(code)] = self._made_for(code)
+        return tracer
+
+    def _made_for(self, code: CodeType) -> Callable[[FrameType, str, Any], Any]:
+        """What is called before each instruction of that code: the busiest function of all, so it looks up little."""
+        places = {offset: (code, offset) for offset in shared_offsets(code)}
+
+        def on_event(frame: FrameType, event: str, argument: Any) -> Any:
+            if event == "opcode" and frame.f_lasti in places and self._point is not None:
+                self._point(places[frame.f_lasti])
+            return on_event
+
+        return on_event
 
 
 class _Monitoring(_Gated):
+    def __init__(self, files: Collection[str]) -> None:
+        super().__init__(files)
+        self._places: dict[int, dict[int, tuple[CodeType, int]]] = {}
+
     def _on_start(self, code: CodeType, offset: int) -> Any:
         self._at_gate()
 
     def _on_instruction(self, code: CodeType, offset: int) -> Any:
-        if code.co_filename not in self.files or offset not in shared_offsets(code):
+        places = self._places.get(id(code)) or self._places_of(code)
+        if offset not in places:
             return sys.monitoring.DISABLE
         if self._point is not None:
-            self._point((code, offset))
+            self._point(places[offset])
         return None
+
+    def _places_of(self, code: CodeType) -> dict[int, tuple[CodeType, int]]:
+        shared = shared_offsets(code) if code.co_filename in self.files else ()
+        # The code of other files is not kept alive, so its identity may be another's later.
+        found = {offset: (code, offset) for offset in shared}
+        if found:
+            self._places[id(code)] = found
+        return found
 
 
 @contextmanager

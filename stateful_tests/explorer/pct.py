@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+from mapproof.stateful_tests.explorer.strategy import Doing, Strategy
 
-class Pct:
+
+class Pct(Strategy):
     """Endless; the same seed gives the same executions."""
 
     def __init__(self, seed: int, depth: int = 3) -> None:
@@ -31,7 +33,7 @@ class Pct:
         self._drops = frozenset(self._random.randrange(self._longest) for _ in range(self._depth - 1))
         return True
 
-    def choose(self, current: int | None, enabled: Sequence[int]) -> int:
+    def choose(self, current: int | None, enabled: Sequence[int], doing: Doing) -> int:
         chosen = self._highest(enabled)
         if self._decision in self._drops:
             self._lowest -= 1.0

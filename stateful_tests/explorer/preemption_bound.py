@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget
+from mapproof.stateful_tests.explorer.strategy import Doing, NondeterministicTarget, Strategy
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class _Choice:
     taken: int = 0
 
 
-class PreemptionBound:
+class PreemptionBound(Strategy):
     """Ends when every schedule within the bound was run."""
 
     def __init__(self, bound: int) -> None:
@@ -39,7 +39,7 @@ class PreemptionBound:
         self._preemptions = 0
         return True
 
-    def choose(self, current: int | None, enabled: Sequence[int]) -> int:
+    def choose(self, current: int | None, enabled: Sequence[int], doing: Doing) -> int:
         if self._depth == len(self._path):
             self._path.append(_Choice(tuple(enabled), self._options(current, enabled)))
         choice = self._path[self._depth]

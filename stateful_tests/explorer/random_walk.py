@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+from mapproof.stateful_tests.explorer.strategy import Doing, Strategy
 
-class RandomWalk:
+
+class RandomWalk(Strategy):
     """Endless; the same seed gives the same executions."""
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)
 
-    def begin(self) -> bool:
-        return True
-
-    def choose(self, current: int | None, enabled: Sequence[int]) -> int:
+    def choose(self, current: int | None, enabled: Sequence[int], doing: Doing) -> int:
         return enabled[int(self._random.random() * len(enabled))]

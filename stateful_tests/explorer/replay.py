@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mapproof.stateful_tests.explorer.strategy import Schedule, plainest
+from mapproof.stateful_tests.explorer.strategy import Doing, Schedule, Strategy, plainest
 
 
-class Replay:
+class Replay(Strategy):
     """One execution. `diverged` afterwards: some switch of the schedule could not be made."""
 
     def __init__(self, schedule: Schedule) -> None:
@@ -24,7 +24,7 @@ class Replay:
         first, self._begun = not self._begun, True
         return first
 
-    def choose(self, current: int | None, enabled: Sequence[int]) -> int:
+    def choose(self, current: int | None, enabled: Sequence[int], doing: Doing) -> int:
         wanted = self._schedule.get(self._decision)
         decision, self._decision = self._decision, self._decision + 1
         if wanted is None or wanted not in enabled:

@@ -2,7 +2,8 @@
 
 The idea: each simulated thread is a greenlet that stops before every access of shared memory and asks which
 thread goes on. A thread that must wait says when it could go on (a predicate), so the set of enabled threads is
-exact, a deadlock is simply an empty set, and nothing ever sleeps.
+exact, a deadlock is simply an empty set, and nothing ever sleeps: a wait with a timeout gives up when nothing else
+can go on, and the clock then stands at its deadline.
 
 An `Instrument` says where threads stop: at the hook of `impl.sync` alone (`HookOnly`), or between the
 instructions of unmodified Python too (`opcode_events`).
@@ -10,19 +11,25 @@ instructions of unmodified Python too (`opcode_events`).
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent
 
 from mapproof.spec.accesses import Access
 from mapproof.stateful_tests.explorer.endings import Ending, Outcome, Standing, Wait
 from mapproof.stateful_tests.explorer.instrument import HookOnly, Instrument
-from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Schedule, Strategy, plainest
+from mapproof.stateful_tests.explorer.simulated_thread import Abort, Pool, Ready, SimulatedThread
+from mapproof.stateful_tests.explorer.strategy import (
+    Follower,
+    NondeterministicTarget,
+    Pruned,
+    Schedule,
+    Strategy,
+)
 
-Ready = Callable[[], bool]
 Watcher = Callable[[int, Any], None]
 """Told the thread and what it does next at every step: a (target, Access) pair of a primitive, a (code, offset)
 place of traced code, or whatever was given to `stop_before`."""
@@ -36,91 +43,34 @@ FAIR_STREAK = 2_000
 CHOSEN_TURNS = 8
 """So often the strategy says who gets the turn that a thread was made to give; then they take turns."""
 
-
 UNWINDING_STEPS = 10_000
 """An execution that was given up may take so many instructions to clean up."""
 
-
-class Abort(BaseException):
-    """Unwinds a simulated thread whose execution was given up."""
-
-
-class _Thread:
-    """A simulated thread. Its greenlet outlives the task: it parks and waits for the next one, because a
-    greenlet that was started inside a trace callback must never end (see `opcode_events`)."""
-
-    __slots__ = (
-        "doing",
-        "greenlet",
-        "number",
-        "ready",
-        "running",
-        "simulation",
-        "started",
-        "task",
-        "timed",
-        "turn",
-    )
-
-    def __init__(self) -> None:
-        self.greenlet = greenlet(self._loop)
-        self.started = False
-        self.running = False
-
-    def give(self, simulation: Simulation, number: int, task: Callable[[], None]) -> None:
-        self.simulation = simulation
-        self.number = number
-        self.task = task
-        self.running = False
-        self.ready: Ready | None = None
-        self.timed = False
-        self.turn = 0
-        self.doing: Any = None
-
-    def _loop(self) -> None:
-        self.simulation.instrument.prepare()
-        while True:
-            self.running = True
-            simulation = self.simulation
-            try:
-                self.task()
-            except Abort:
-                pass
-            except BaseException as error:  # noqa: BLE001 - handed to the caller of run()
-                if not simulation.unwinding:  # then it is an echo of giving up
-                    simulation._error = error
-            if simulation.unwinding or simulation._error is not None:
-                simulation.instrument.prepare()
-            self.running = False
-            simulation.instrument.enter(simulation._leave)
+FIRST_SPAWNED = 11
+"""The number of the first thread that the code under test starts; those that it is run by have smaller ones."""
 
 
-def _wait(thread: _Thread) -> Wait:
-    target, access = thread.doing
-    name = getattr(target, "name", type(target).__name__)
-    return Wait(thread.number, name, access, getattr(target, "holder", None))
+class _Active(threading.local):
+    """The simulation whose thread runs on this OS thread."""
+
+    simulation: Simulation | None = None
 
 
-class _Pool(threading.local):
-    """Parked threads of this OS thread, kept for ever and shared by the simulations of one kind of instrument:
-    where a thread parked is where it must be resumed, inside a trace callback or outside of one."""
-
-    def __init__(self) -> None:
-        self.threads: defaultdict[type, list[_Thread]] = defaultdict(list)
-        self.active: Simulation | None = None
-
-
-_pool = _Pool()
+_active = _Active()
+_pool = Pool()
 
 
 def active() -> Simulation | None:
     """The simulation whose thread is running just now, if any."""
-    simulation = _pool.active
-    return simulation if simulation is not None and simulation._active else None
+    return _active.simulation
 
 
 class Simulation:
-    """Runs tasks as simulated threads; it is the hook of `impl.sync` while it does (`watched_by(simulation)`)."""
+    """Runs tasks as simulated threads; it is the hook of `impl.sync` while it does (`watched_by(simulation)`).
+
+    An execution is one `run`, or several in sequence and then `finish`: threads that the tasks started live on from
+    one run to the next, and so does the clock `now`, in seconds.
+    """
 
     def __init__(self, instrument: Instrument | None = None) -> None:
         self.instrument: Instrument = instrument or HookOnly()
@@ -130,6 +80,13 @@ class Simulation:
         self._active = False
         self._unwinding = False
         self._error: BaseException | None = None
+        self._live: list[SimulatedThread] = []
+        self._by_number: dict[int, SimulatedThread] = {}
+        self._doing: dict[int, Any] = {}
+        self._ended: list[SimulatedThread] = []
+        self._spawned = FIRST_SPAWNED
+        self._follower: Follower | None = None
+        self._alone = self._yields = False
 
     # -- what a caller does
 
@@ -153,7 +110,7 @@ class Simulation:
         try:
             self.instrument.enter(self._dispatch)
             ending = self._ending() if self._error is None else None
-            if self._live:
+            if self._outcome is not Outcome.FINISHED or self._error is not None:
                 self._unwinding = True
                 self.instrument.enter(self._unwind)
         finally:
@@ -161,6 +118,20 @@ class Simulation:
         if ending is None or self._error is not None:
             raise self._error or AssertionError("an execution without an error has an ending")
         return ending
+
+    def finish(self) -> None:
+        """The execution is over: unwind the threads that its tasks started and that have not ended."""
+        if self._live:
+            self._error = None
+            self._hub = getcurrent()
+            self._switch_on(False)
+            try:
+                self._unwinding = True
+                self.instrument.enter(self._unwind)
+            finally:
+                self._switch_off()
+        self.now = 0.0
+        self._spawned = FIRST_SPAWNED
 
     @property
     def unwinding(self) -> bool:
@@ -175,11 +146,11 @@ class Simulation:
 
     def standing(self, number: int) -> Standing | None:
         """Where this thread stands; None if it has ended."""
-        for thread in self._live:
-            if thread.number == number:
-                waits = None if thread.ready is None or thread.ready() else _wait(thread)
-                return Standing(thread.doing, thread.greenlet.gr_frame, waits)
-        return None
+        thread = self._by_number.get(number)
+        if thread is None:
+            return None
+        waits = None if thread.ready is None or thread.ready() else self._wait(thread)
+        return Standing(self._doing[number], thread.greenlet.gr_frame, waits)
 
     # -- what a simulated thread does (the hook of impl.sync, and more)
 
@@ -193,102 +164,175 @@ class Simulation:
     def stop_before(self, doing: Any) -> None:
         """A place where the running thread may be switched; `doing` is what a watcher is told."""
         if self._active and not self._unwinding:
-            self._current.doing = doing
-            if self._is_alone():
+            self._doing[self._current.number] = doing
+            if self._alone and self._is_alone():
                 self._count_step()
             else:
                 self.instrument.enter(self._point)
 
     def wait(self, target: object, access: Access, ready: Ready) -> None:
         if self._active:
-            self.wait_until(target, access, ready, timed=False)
+            self.wait_until(target, access, ready)
 
     def after(self, target: object, access: Access, happened: bool) -> None:
         if self.listener is not None and self._active and not self._unwinding:
             self.listener(self._current.number, target, access, happened)
 
-    def wait_until(self, target: object, access: Access, ready: Ready, *, timed: bool) -> bool:
-        """Wait for `ready()`. A `timed` wait gives up, and answers False, when nothing else could go on."""
+    def note(self, note: Any) -> None:
+        """Tell a strategy that follows each step what else the running step did."""
+        if self._follower is not None and self._active:
+            self._follower.noted(self._current.number, note)
+
+    def wait_until(
+        self, target: object, access: Access, ready: Ready, *, timeout: float | None = None
+    ) -> bool:
+        """Wait for `ready()`; with a `timeout`, in seconds, at most so long: False if that ran out.
+
+        It runs out only when nothing else could go on, or when another thread waits for that in a loop.
+        """
         if self._unwinding:
             if not ready():
                 raise Abort
             return True
         me = self._current
-        me.doing = (target, access)
-        if self._is_alone() and ready():
+        self._doing[me.number] = (target, access)
+        if self._alone and ready() and self._is_alone():
             self._count_step()
             return True
         me.ready = ready
-        me.timed = timed
+        me.deadline = None if timeout is None else self.now + timeout
+        self._waiting += 1
         try:
             self.instrument.enter(self._point)
-            return ready()
+            if ready():
+                return True
+            if me.deadline is None:
+                raise Abort
+            self.now = max(self.now, me.deadline)
+            self._timeouts += 1
+            return False
         finally:
-            me.ready = None
-            me.timed = False
+            me.ready = me.deadline = None
+            self._waiting -= 1
 
     def give_way(self) -> None:
-        """Let the others go first if they can (time.sleep): leaving here is no preemption."""
+        """Let the others go first if they can: leaving here is no preemption."""
         if self._active:
-            self._streak = FAIR_STREAK + 1
+            self._yields = True
             self.stop_before(None)
+
+    def spawn(self, task: Callable[[], None]) -> int:
+        """Start a thread, from a running one or (it then begins with the next run) between two runs: its number."""
+        number, self._spawned = self._spawned, self._spawned + 1
+        self._add(_pool.take(self, number, task))
+        self._alone = False
+        return number
+
+    # -- what a simulated thread says when its task is over
+
+    def failed(self, error: BaseException | None) -> None:
+        if error is not None and not self._unwinding:  # else it is an echo of giving up
+            self._error = error
+        self.instrument.prepare()
+
+    def leave(self) -> None:
+        me = self._current
+        self._remove(me)
+        if self._follower is not None and not self._unwinding:
+            self._follower.stopped(me.number, None, None)
+        if me.number < FIRST_SPAWNED:
+            self._tasks -= 1
+        following = self._following()
+        if following is None:
+            self._hub.switch()
+        else:
+            self._switch_to(following)
 
     # -- the scheduler
 
     def _begin(self, tasks: Mapping[int, Callable[[], None]], strategy: Strategy, max_steps: int) -> None:
-        self.now = 0.0
-        self._live: list[_Thread] = []
-        parked = _pool.threads[type(self.instrument)]
         for number in sorted(tasks):
-            thread = parked.pop() if parked else _Thread()
-            thread.give(self, number, tasks[number])
-            self._live.append(thread)
+            self._add(_pool.take(self, number, tasks[number]))
+        # Those that were started earlier have higher numbers, and come last.
+        self._live.sort(key=_number)
+        self._numbers = [thread.number for thread in self._live]
+        self._tasks = len(tasks)
         self._strategy = strategy
+        self._follower = strategy if isinstance(strategy, Follower) else None
         self._max_steps = max_steps
         self._hub = getcurrent()
-        self._unwinding = False
+        self._unwinding = self._yields = False
         self._error = None
         self._outcome = Outcome.FINISHED
-        self._steps = self._streak = self._decisions = self._turns = self._given_way = (
-            self._unwinding_steps
-        ) = 0
+        self._alone = len(self._live) == 1 and self._follower is None
+        self._waiting = sum(thread.ready is not None for thread in self._live)
+        self._steps = self._streak = self._decisions = self._turns = self._given_way = 0
+        self._timeouts = self._unwinding_steps = 0
         self._switches: list[tuple[int, int]] = []
 
-    def _switch_on(self, stops: bool) -> None:
-        self._threads = list(self._live)
-        for thread in self._threads:
+    def _add(self, thread: SimulatedThread) -> None:
+        self._live.append(thread)
+        self._by_number[thread.number] = thread
+        self._doing[thread.number] = None
+        if self._active:
+            self._numbers.append(thread.number)
             thread.greenlet.parent = self._hub
+
+    def _remove(self, thread: SimulatedThread) -> None:
+        self._live.remove(thread)
+        self._numbers.remove(thread.number)
+        del self._by_number[thread.number], self._doing[thread.number]
+        self._alone = len(self._live) == 1 and self._follower is None
+        self._ended.append(thread)
+
+    def _switch_on(self, stops: bool) -> None:
+        for thread in self._live:
+            thread.greenlet.parent = self._hub
+        self._ended = []
         self._active = True
-        _pool.active = self
+        _active.simulation = self
         self.instrument.watch(self._place if stops or self.watcher is not None else None)
 
     def _switch_off(self) -> None:
         self.instrument.watch(None)
         self._active = False
-        _pool.active = None
-        parked = _pool.threads[type(self.instrument)]
-        parked.extend(thread for thread in self._threads if not thread.running)
+        _active.simulation = None
+        if self._unwinding:
+            self._ended += [thread for thread in self._live if not thread.running]
+            self._live.clear()
+            self._by_number.clear()
+            self._doing.clear()
+        for thread in self._ended:
+            _pool.park(thread)
 
     def _ending(self) -> Ending:
         waits: tuple[Wait, ...] = ()
         if self._outcome is Outcome.DEADLOCK:
-            waits = tuple(_wait(thread) for thread in self._live)
-        return Ending(self._outcome, waits, Schedule(tuple(self._switches)), self._steps, self._decisions)
+            waits = tuple(self._wait(thread) for thread in self._live)
+        schedule = Schedule(tuple(self._switches))
+        return Ending(
+            self._outcome, waits, schedule, self._steps, self._decisions, self._given_way, self._timeouts
+        )
+
+    def _wait(self, thread: SimulatedThread) -> Wait:
+        target, access = self._doing[thread.number]
+        name = getattr(target, "name", type(target).__name__)
+        return Wait(thread.number, name, access, getattr(target, "holder", None))
 
     def _place(self, place: Any) -> None:
         """The instrument's point: already where a switch is allowed."""
         if self._unwinding:
             self._count_unwinding_step()
             return
-        self._current.doing = place
-        if self._is_alone():
+        self._doing[self._current.number] = place
+        if self._alone and self._is_alone():
             self._count_step()
         else:
             self._point()
 
     def _is_alone(self) -> bool:
         """No decision is left to make and nobody watches, so a step need not stop (while the bound is far)."""
-        return len(self._live) == 1 and self.watcher is None and self._steps < self._max_steps
+        return self.watcher is None and self._steps < self._max_steps
 
     def _count_step(self) -> None:
         self._steps += 1
@@ -309,57 +353,71 @@ class Simulation:
         self._streak += 1
         if self._steps > self._max_steps:
             self._give_up(Outcome.ENDLESS)
+        if self._follower is not None:
+            self._follower.stopped(me.number, self._doing[me.number], sys._getframe(1))
         chosen = self._choose(me)
         if chosen is None:
-            self._give_up(Outcome.DEADLOCK)
+            self._give_up(self._outcome)
         elif chosen is not me:
             self._switch_to(chosen)
             if self._unwinding:
                 raise Abort
         if self.watcher is not None:
-            self.watcher(me.number, me.doing)
+            self.watcher(me.number, self._doing[me.number])
 
-    def _choose(self, me: _Thread | None) -> _Thread | None:
-        live = self._live
-        enabled = [thread for thread in live if thread.ready is None or thread.ready()]
-        if not enabled:
-            enabled = [thread for thread in live if thread.timed]
-        if me is not None and self._streak > FAIR_STREAK and len(enabled) > 1:
+    def _choose(self, me: SimulatedThread | None) -> SimulatedThread | None:
+        """Who goes on; None, and why in `_outcome`, if nobody does."""
+        numbers = self._numbers
+        if self._waiting or self._yields or self._streak > FAIR_STREAK:
+            numbers = self._enabled(me)
+            if not numbers:
+                self._outcome = Outcome.DEADLOCK
+                return None
+        if len(numbers) == 1 and self._follower is None:
+            return self._by_number[numbers[0]]
+        current = None if me is None or me.number not in numbers else me.number
+        try:
+            chosen = self._strategy.choose(current, numbers, self._doing)
+        except NondeterministicTarget as error:
+            self._error = error
+            return None
+        except Pruned:
+            self._outcome = Outcome.PRUNED
+            return None
+        if len(numbers) > 1:
+            if chosen != (numbers[0] if current is None else current):
+                self._switches.append((self._decisions, chosen))
+            self._decisions += 1
+        return self._by_number[chosen]
+
+    def _enabled(self, me: SimulatedThread | None) -> list[int]:
+        enabled = [thread for thread in self._live if thread.ready is None or thread.ready()]
+        for_ever = self._streak > FAIR_STREAK
+        gives_way, self._yields = for_ever or self._yields, False
+        if not enabled or (for_ever and enabled == [me]):
+            enabled = self._first_to_give_up() or enabled
+        elif me is not None and gives_way and len(enabled) > 1:
             enabled = self._after_giving_way(me, enabled)
-        if len(enabled) <= 1:
-            return enabled[0] if enabled else None
-        current = me.number if me in enabled else None
-        return self._ask(current, enabled)
+        return [thread.number for thread in enabled]
 
-    def _after_giving_way(self, me: _Thread, enabled: list[_Thread]) -> list[_Thread]:
+    def _first_to_give_up(self) -> list[SimulatedThread]:
+        timed = [thread for thread in self._live if thread.deadline is not None]
+        first = min((thread.deadline for thread in timed if thread.deadline is not None), default=None)
+        return [thread for thread in timed if thread.deadline == first]
+
+    def _after_giving_way(self, me: SimulatedThread, enabled: list[SimulatedThread]) -> list[SimulatedThread]:
         """The strategy chooses a few times; then whoever ran longest ago, lest threads that wait in a loop hand
         the turn to each other and keep the one that they wait for from running."""
         others = [thread for thread in enabled if thread is not me]
         self._given_way += 1
         return others if self._given_way <= CHOSEN_TURNS else [min(others, key=lambda thread: thread.turn)]
 
-    def _ask(self, current: int | None, enabled: list[_Thread]) -> _Thread | None:
-        numbers = [thread.number for thread in enabled]
-        try:
-            chosen = self._strategy.choose(current, numbers)
-        except NondeterministicTarget as error:
-            self._error = error
-            return None
-        if chosen != plainest(current, numbers):
-            self._switches.append((self._decisions, chosen))
-        self._decisions += 1
-        return enabled[numbers.index(chosen)]
-
-    def _switch_to(self, thread: _Thread) -> None:
+    def _switch_to(self, thread: SimulatedThread) -> None:
         self._current = thread
         self._streak = 0
         self._turns += 1
         thread.turn = self._turns
-        if thread.started:
-            thread.greenlet.switch()
-        else:
-            thread.started = True
-            self.instrument.start(thread.greenlet)
+        thread.switch()
 
     def _give_up(self, outcome: Outcome) -> NoReturn:
         self._outcome = outcome
@@ -368,22 +426,21 @@ class Simulation:
 
     def _dispatch(self) -> None:
         first = self._choose(None)
-        if first is not None:  # it is None only if the strategy refused: no thread has begun, so none waits
+        if first is not None:  # it is None if the strategy refused: no thread has begun, so none waits
             self._switch_to(first)
 
-    def _leave(self) -> None:
-        """The running thread's task has ended; when this returns, it has been given another."""
-        self._live.remove(self._current)
-        following = None if self._unwinding or self._error is not None else self._choose(None)
-        if following is not None:
-            self._switch_to(following)
-            return
-        if self._live and self._error is None and not self._unwinding:
-            self._outcome = Outcome.DEADLOCK
-        self._hub.switch()
+    def _following(self) -> SimulatedThread | None:
+        """Who goes on when a task has ended; None if the run is over."""
+        if self._unwinding or self._error is not None or not self._tasks:
+            return None
+        return self._choose(None)
 
     def _unwind(self) -> None:
         for thread in list(self._live):
             if thread.running:
                 self._current = thread
-                thread.greenlet.switch()
+                thread.switch()
+
+
+def _number(thread: SimulatedThread) -> int:
+    return thread.number

@@ -19,7 +19,7 @@ def test_what_a_bound_leaves_is_random(choices: int, bounded: int) -> None:
     for strategy in turns(30, 2, seed=1):
         current = None
         for _ in range(choices):
-            current = strategy.choose(current, (1, 2))
+            current = strategy.choose(current, (1, 2), {})
         ran.append(type(strategy))
     assert len(ran) == 30
     assert ran[:bounded] == [PreemptionBound] * bounded

@@ -80,7 +80,7 @@ class Execution:
     def run(self, thread: int) -> None:
         gate = self.gates[thread]
         if not gate.started:
-            self.simulation.wait_until(gate, Access.ACQUIRE, lambda: gate.started, timed=False)
+            self.simulation.wait_until(gate, Access.ACQUIRE, lambda: gate.started)
         for one in self.program[thread - 1]:
             if all(self.registers.get((thread, name)) == held for name, held in one.when):
                 answer = self.do(thread, one)
@@ -107,7 +107,7 @@ class Execution:
             self.detector.start(thread, other)
             gate.started = True
         else:
-            self.simulation.wait_until(gate, Access.ACQUIRE, lambda: gate.ended, timed=False)
+            self.simulation.wait_until(gate, Access.ACQUIRE, lambda: gate.ended)
             self.detector.join(thread, other)
 
 

@@ -17,7 +17,7 @@ from mapproof.stateful_tests.explorer.endings import Ending, Outcome
 from mapproof.stateful_tests.explorer.opcode_events import opcode_events
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.simulation import MAX_STEPS, Simulation
-from mapproof.stateful_tests.explorer.strategy import Strategy
+from mapproof.stateful_tests.explorer.strategy import Doing, Strategy
 
 Task = Callable[[], None]
 Program = Callable[[], tuple[Sequence[Task], Callable[[], Any]]]
@@ -64,7 +64,7 @@ def once(program: Program, strategy: Strategy, **options: Any) -> tuple[Ending, 
 
 
 @dataclass
-class Scripted:
+class Scripted(Strategy):
     """Follows a list of choices, then the first option; remembers every question and answer."""
 
     script: Sequence[int] = ()
@@ -73,7 +73,7 @@ class Scripted:
     def begin(self) -> bool:
         return True
 
-    def choose(self, current: int | None, enabled: Sequence[int]) -> int:
+    def choose(self, current: int | None, enabled: Sequence[int], doing: Doing) -> int:
         place = len(self.asked)
         chosen = self.script[place] if place < len(self.script) else enabled[0]
         self.asked.append((current, tuple(enabled), chosen))

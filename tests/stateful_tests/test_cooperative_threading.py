@@ -381,7 +381,10 @@ def test_timeouts_that_nobody_can_serve_run_out() -> None:
     assert time.monotonic() - started < 10
 
 
-def test_two_timeouts_run_out_in_the_same_schedules_each_time() -> None:
+@pytest.mark.parametrize(
+    ("timeouts", "logs"), [((1000, 0.001), {(2, 1)}), ((0.5, 0.5), {(1, 2), (2, 1)}), ((1, 2), {(1, 2)})]
+)
+def test_the_timeout_that_is_over_first_runs_out_first(timeouts: Any, logs: Any) -> None:
     def program() -> Any:
         semaphore, log = threading.Semaphore(0), []
 
@@ -392,12 +395,12 @@ def test_two_timeouts_run_out_in_the_same_schedules_each_time() -> None:
 
             return run
 
-        return [work(1, 1000), work(2, 0.001)], lambda: tuple(log)
+        return [work(me, timeout) for me, timeout in enumerate(timeouts, 1)], lambda: tuple(log)
 
     first, again = (explore(program, PreemptionBound(1)) for _ in range(2))
     assert first == again
     assert {ending.outcome for ending, _ in first} == {Outcome.FINISHED}
-    assert {log for _, log in first} == {(1, 2), (2, 1)}
+    assert {log for _, log in first} == logs
 
 
 def test_a_thread_of_its_own_is_refused() -> None:

@@ -22,7 +22,7 @@ from mapproof.stateful_tests.execution import Target, laboratory
 from mapproof.stateful_tests.exhaustion import Explored
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.simulation import Simulation
-from mapproof.stateful_tests.explorer.strategy import plainest
+from mapproof.stateful_tests.explorer.strategy import Doing, Strategy, plainest
 from mapproof.stateful_tests.overtaking import Overtaking
 from mapproof.stateful_tests.progress import Progress
 from mapproof.stateful_tests.recording import FailureKind
@@ -149,7 +149,7 @@ def test_a_limit_that_comes_first_is_no_exhaustion() -> None:
 
 
 @dataclass
-class Prefix:
+class Prefix(Strategy):
     """Follows the first choices of a schedule; then only client 1 goes on, as far as it can."""
 
     choices: Sequence[int]
@@ -162,7 +162,7 @@ class Prefix:
     def alone(self) -> bool:
         return self.asked > len(self.choices)
 
-    def choose(self, current: int | None, enabled: Sequence[int]) -> int:
+    def choose(self, current: int | None, enabled: Sequence[int], doing: Doing) -> int:
         self.asked += 1
         if not self.alone:
             return self.choices[self.asked - 1]
@@ -170,14 +170,14 @@ class Prefix:
 
 
 @dataclass
-class Remembering:
+class Remembering(Strategy):
     """Remembers what another strategy chose."""
 
     strategy: PreemptionBound
     chosen: list[int]
 
-    def choose(self, current: int | None, enabled: Sequence[int]) -> int:
-        self.chosen.append(self.strategy.choose(current, enabled))
+    def choose(self, current: int | None, enabled: Sequence[int], doing: Doing) -> int:
+        self.chosen.append(self.strategy.choose(current, enabled, doing))
         return self.chosen[-1]
 
     def begin(self) -> bool:

@@ -93,13 +93,13 @@ def test_a_program_that_never_ends_reaches_the_step_bound(threads: int, files: l
     assert ending.steps == 3 * FAIR_STREAK + 1
 
 
-class Stubborn:
+class Stubborn(Strategy):
     """As unfair as a strategy can be: whoever ran goes on, and else the highest number."""
 
     def begin(self) -> bool:
         return True
 
-    def choose(self, current: int | None, enabled: Any) -> int:
+    def choose(self, current: int | None, enabled: Any, doing: Any) -> int:
         return enabled[-1] if current is None else current
 
 
@@ -233,7 +233,7 @@ def test_code_that_will_not_be_stopped_is_stopped(files: list[str]) -> None:
 @modes
 def test_hundreds_of_deadlocks_reuse_the_same_threads(files: list[str]) -> None:
     def parked() -> int:
-        return max(len(threads) for threads in module._pool.threads.values())
+        return max(len(threads) for threads in module._pool._parked.values())
 
     deadlock = next(
         ending.schedule

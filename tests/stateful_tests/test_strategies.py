@@ -14,7 +14,7 @@ from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.explorer.replay import Replay
-from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Schedule, Strategy
+from mapproof.stateful_tests.explorer.strategy import Doing, NondeterministicTarget, Schedule, Strategy
 
 FILES = [programs.FILE]
 
@@ -92,7 +92,7 @@ def test_the_bounded_search_runs_exactly_what_brute_force_finds(program: Any, bo
     assert sorted(map(str, found)) == sorted(map(str, expected))
 
 
-class Recorder:
+class Recorder(Strategy):
     """Remembers the questions that a strategy was asked in each execution, and its answers."""
 
     def __init__(self, strategy: Strategy) -> None:
@@ -105,8 +105,8 @@ class Recorder:
             self.executions.append([])
         return begun
 
-    def choose(self, current: int | None, enabled: Sequence[int]) -> int:
-        chosen = self._strategy.choose(current, enabled)
+    def choose(self, current: int | None, enabled: Sequence[int], doing: Doing) -> int:
+        chosen = self._strategy.choose(current, enabled, doing)
         self.executions[-1].append((current, tuple(enabled), chosen))
         return chosen
 
