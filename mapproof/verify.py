@@ -34,7 +34,8 @@ from mapproof.spec.linearizability import Linearizable, Unknown, Violation, chec
 from mapproof.stateful_tests.adapters import adapter_for
 from mapproof.stateful_tests.catalogue import CHAPTERS, Chapter, Exploration
 from mapproof.stateful_tests.conformance import examine
-from mapproof.stateful_tests.exhaustion import Exhaustion, Explored, watched_words
+from mapproof.stateful_tests.exhaustion import Exhaustion
+from mapproof.stateful_tests.exploration import Explored, watched_words
 from mapproof.stateful_tests.machines import machine_for
 from mapproof.stateful_tests.real_threads import record
 from mapproof.stateful_tests.targets import target_of

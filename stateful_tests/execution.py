@@ -23,7 +23,7 @@ from mapproof.spec.operations import SIGNATURES, has_shape
 from mapproof.spec.values import identity
 from mapproof.stateful_tests.adapters import Adapter
 from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget, patched
-from mapproof.stateful_tests.explorer.endings import Outcome
+from mapproof.stateful_tests.explorer.endings import Ending, Outcome
 from mapproof.stateful_tests.explorer.opcode_events import TracingLost, opcode_events
 from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.simulated_thread import Abort
@@ -60,9 +60,11 @@ NO_ANSWERS = (Abort, GreenletExit, KeyboardInterrupt, *CANNOT_LOOK)
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One run: `failure` is None when nothing was wrong, `undecided` when the checker ran out of its bound.
+    """One run: `failure` is None when nothing was wrong, `undecided` when the checker ran out of its bound, `pruned`
+    when the strategy ended it because it knew what follows.
 
-    `steps` are those of the threads that ran at once.
+    `steps` are those of the threads that ran at once. It was not `free` if fairness or a timeout chose who runs, so
+    that not every order of its steps was open to the strategy.
     """
 
     history: History
@@ -70,6 +72,8 @@ class Execution:
     steps: int
     failure: Failure | None
     undecided: bool = False
+    pruned: bool = False
+    free: bool = True
 
 
 class Subject(Protocol):
@@ -158,6 +162,8 @@ class Checks:
 NO_CHECKS = Checks()
 
 
+_NOTHING_RAN = Ending(Outcome.FINISHED, (), Schedule(), 0, 0)
+
 Announce = Callable[[int, Call, Operation | None], None]
 """Told the client and the call when it begins (None) and when it has ended (the operation)."""
 
@@ -175,8 +181,7 @@ class Laboratory:
         self.watched_for: set[FailureKind] = set()
         self._judged: dict[Any, Failure | Unknown | None] = {}
         self._judged_scenario: Scenario | None = None
-        self._schedule = Schedule()
-        self._steps = 0
+        self._ending = _NOTHING_RAN
         self._alone = False
         self._stepping = False
 
@@ -198,13 +203,18 @@ class Laboratory:
                 raise
         # Client 0 ran alone, without counting steps, and did not end; count them this time.
         self._stepping = True
-        replay = Replay(self._schedule)
+        replay = Replay(self._ending.schedule)
         replay.begin()
         return self._run(scenario, replay)
 
     def _run(self, scenario: Scenario, strategy: Strategy) -> Execution:
-        self._schedule = Schedule()
-        self._steps = 0
+        try:
+            return self._runs(scenario, strategy)
+        finally:
+            self.simulation.finish()
+
+    def _runs(self, scenario: Scenario, strategy: Strategy) -> Execution:
+        self._ending = _NOTHING_RAN
         recording = Recording()
         target = self.subject.make()
         clients = {i: thread for i, thread in enumerate(scenario.threads, 1) if thread}
@@ -218,11 +228,20 @@ class Laboratory:
             self._check_invariants(target, recording)
         history = History(tuple(recording.operations))
         if recording.failure is not None or not goes_on:
-            return Execution(history, self._schedule, self._steps, recording.failure)
-        judged = self._judge(scenario, history)
-        if isinstance(judged, Unknown):
-            return Execution(history, self._schedule, self._steps, None, undecided=True)
-        return Execution(history, self._schedule, self._steps, judged)
+            return self._execution(history, recording.failure)
+        return self._execution(history, self._judge(scenario, history))
+
+    def _execution(self, history: History, judged: Failure | Unknown | None) -> Execution:
+        ending, undecided = self._ending, isinstance(judged, Unknown)
+        return Execution(
+            history,
+            ending.schedule,
+            ending.steps,
+            None if isinstance(judged, Unknown) else judged,
+            undecided,
+            ending.outcome is Outcome.PRUNED,
+            ending.given_way == ending.timeouts == 0,
+        )
 
     def _together(
         self,
@@ -265,13 +284,12 @@ class Laboratory:
         with watchdog():
             ending = self.simulation.run(tasks, strategy, stops=self._stepping or not self._alone)
         if not self._alone:
-            self._schedule = ending.schedule
-            self._steps = ending.steps
+            self._ending = ending
         if ending.outcome is Outcome.DEADLOCK:
             recording.fail(FailureKind.DEADLOCK, describe_deadlock(ending.waits))
         elif ending.outcome is Outcome.ENDLESS:
             recording.fail(FailureKind.ENDLESS, f"an operation did not end within {ending.steps:,} steps")
-        return recording.failure is None and ending.outcome is not Outcome.STOPPED
+        return recording.failure is None and ending.outcome is Outcome.FINISHED
 
     def perform(self, client: int, call: Call, target: Any, recording: Recording) -> bool:
         """Perform and record one call in the running simulated thread; False if it failed."""

@@ -23,8 +23,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, cast
 
@@ -41,15 +40,13 @@ from mapproof.stateful_tests.execution import (
     Laboratory,
     laboratory,
 )
-from mapproof.stateful_tests.exhaustion import Explored, watched_words
+from mapproof.stateful_tests.exploration import Explored, explore, watched_words
 from mapproof.stateful_tests.explorer.pct import Pct
-from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
+from mapproof.stateful_tests.explorer.plan import Plan, Turns, bounded
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
-from mapproof.stateful_tests.explorer.strategy import Schedule, Strategy
 from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import Call, Scenario
 from mapproof.stateful_tests.shrink import simplest_counterexample
-from mapproof.stateful_tests.trace import Counterexample
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +108,7 @@ def exhaust(scenario: ObjectScenario, *, bound: int = 2, limit: int = 100_000) -
     """
     if bound < 0 or limit < 1:
         raise ValueError("bound must be at least 0, and limit at least 1")
-    strategy = PreemptionBound(bound)
-
-    def strategies() -> Iterator[Strategy]:
-        while strategy.begin():
-            yield strategy
-
-    return _explored(scenario, strategies(), limit, f"preemptions <= {bound}: ")
+    return explore_object(scenario, bounded(bound), limit)
 
 
 def sample(scenario: ObjectScenario, *, schedules: int = 1_000, seed: int = 0) -> Explored:
@@ -127,71 +118,27 @@ def sample(scenario: ObjectScenario, *, schedules: int = 1_000, seed: int = 0) -
     """
     if schedules < 1:
         raise ValueError("schedules must be at least 1")
-    turns = (RandomWalk(seed), Pct(seed))
-
-    def strategies() -> Iterator[Strategy]:
-        while True:
-            for strategy in turns:
-                strategy.begin()
-                yield strategy
-
-    return _explored(scenario, strategies(), schedules, "")
+    return explore_object(scenario, Turns(RandomWalk(seed), Pct(seed)), schedules)
 
 
-@dataclass(slots=True)
-class _Search:
-    """What was run so far."""
-
-    runs: int = 0
-    undecided: int = 0
-    distinct: set[Schedule] = field(default_factory=set)
-    failing: Counterexample | None = None
-    ended: bool = False
-    """No schedule was left."""
-
-    def run(self, lab: Laboratory, program: Scenario, strategies: Iterator[Strategy], limit: int) -> None:
-        for strategy in islice(strategies, limit):
-            execution = lab.run(program, strategy)
-            self.runs += 1
-            self.undecided += execution.undecided
-            self.distinct.add(execution.schedule)
-            if execution.failure is not None:
-                self.failing = simplest_counterexample(lab, program, execution)
-                return
-        self.ended = next(strategies, None) is None
-
-    @property
-    def verdict(self) -> Verdict:
-        if self.failing is not None:
-            return Verdict.FAILED
-        if self.undecided:
-            return Verdict.INCONCLUSIVE
-        return Verdict.EXHAUSTED if self.ended else Verdict.SAMPLED
-
-    @property
-    def scope(self) -> str:
-        if self.failing is not None:
-            return f"schedule {self.runs:,} of one scenario"
-        runs = f"all {self.runs:,} schedules" if self.ended else f"{self.runs:,} schedules"
-        distinct = "" if self.ended else f", {len(self.distinct):,} distinct"
-        doubt = f", {self.undecided:,} histories undecided" if self.undecided else ""
-        return f"{runs}{distinct}{doubt} of one scenario"
-
-
-def _explored(scenario: ObjectScenario, strategies: Iterator[Strategy], limit: int, bound: str) -> Explored:
+def explore_object(scenario: ObjectScenario, plan: Plan, limit: int) -> Explored:
+    """Run what the plan has (`explorer.plan`), at most `limit` executions. Answers and raises as `exhaust` does."""
     started = time.perf_counter()
-    search = _Search()
-    watched: frozenset[FailureKind] = frozenset()
+    failing, watched = None, frozenset[FailureKind]()
     try:
         with object_laboratory(scenario) as lab:
-            search.run(lab, scenario.program, strategies, limit)
-            unjudged = "" if scenario.model is not None else ", no model to judge the answers"
+            walk = explore(lab, scenario.program, plan, limit=limit)
+            if walk.failing is not None:
+                failing = simplest_counterexample(lab, scenario.program, walk.failing)
             watched = frozenset(lab.watched_for)
-            verdict, scope = search.verdict, f"{bound}{search.scope}{watched_words(watched)}{unjudged}"
+            unjudged = "" if scenario.model is not None else ", no model to judge the answers"
+            verdict, scope = (
+                walk.verdict,
+                f"{walk.scope} of one scenario{watched_words(watched)}{unjudged}",
+            )
     except CANNOT_LOOK as trouble:
         verdict, scope = Verdict.INCONCLUSIVE, str(trouble)
-    seconds = time.perf_counter() - started
-    return Explored(scenario.name, verdict, scope, seconds, search.failing, watched)
+    return Explored(scenario.name, verdict, scope, time.perf_counter() - started, failing, watched)
 
 
 def _calls_of(program: Program) -> tuple[Call, ...]:

@@ -23,13 +23,14 @@ from mapproof.impl.sync import RWMutex
 from mapproof.spec.accesses import Access
 from mapproof.spec.evidence import Verdict
 from mapproof.stateful_tests.execution import CANNOT_LOOK, NO_CHECKS
-from mapproof.stateful_tests.exhaustion import Explored, every_schedule
-from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
+from mapproof.stateful_tests.exploration import Explored, explore
+from mapproof.stateful_tests.explorer.plan import bounded
 from mapproof.stateful_tests.explorer.simulation import Simulation
 from mapproof.stateful_tests.monitors import Monitor
 from mapproof.stateful_tests.objects import Invocation, ObjectScenario, object_laboratory
 from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import Call
+from mapproof.stateful_tests.trace import counterexample
 
 _READ = (Invocation("rlock"), Invocation("runlock"))
 _WRITE = (Invocation("lock"), Invocation("unlock"))
@@ -60,12 +61,14 @@ class Overtaking:
         try:
             with object_laboratory(scenario) as lab:
                 lab.also_watch(FailureKind.PROGRESS, self._monitor)
-                strategy = PreemptionBound(self.bound)
-                verdict, runs, failing = every_schedule(lab, scenario.program, strategy, self.limit)
+                walk = explore(lab, scenario.program, bounded(self.bound), limit=self.limit)
+                failing = (
+                    None if walk.failing is None else counterexample(lab, scenario.program, walk.failing)
+                )
         except CANNOT_LOOK as trouble:
             return Explored(self.name, Verdict.INCONCLUSIVE, str(trouble), time.perf_counter() - started)
-        scope = f"preemptions <= {self.bound}: {_words(verdict, runs)}"
-        return Explored(self.name, verdict, scope, time.perf_counter() - started, failing)
+        scope = f"preemptions <= {self.bound}: {_words(walk.verdict, walk.runs)}"
+        return Explored(self.name, walk.verdict, scope, time.perf_counter() - started, failing)
 
     def _monitor(self, simulation: Simulation, mutex: RWMutex) -> Monitor:
         return _Order(mutex, self.by_name)

@@ -22,15 +22,16 @@ from typing import Any, Final
 
 from mapproof.spec.accesses import Access
 from mapproof.spec.evidence import Verdict
-from mapproof.stateful_tests.execution import CANNOT_LOOK, Laboratory, Target, laboratory
-from mapproof.stateful_tests.exhaustion import Explored, every_schedule
+from mapproof.stateful_tests.execution import CANNOT_LOOK, Execution, Laboratory, Target, laboratory
+from mapproof.stateful_tests.exploration import Explored, Walk, explore
+from mapproof.stateful_tests.explorer.plan import Search
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.simulation import Simulation
 from mapproof.stateful_tests.explorer.strategy import Doing, plainest
 from mapproof.stateful_tests.places import place_of, said
 from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import Call, Scenario
-from mapproof.stateful_tests.trace import Counterexample
+from mapproof.stateful_tests.trace import Counterexample, counterexample
 
 _ALONE: Final = -1
 """The option of a choice that pauses all threads but one; no thread has this number."""
@@ -61,17 +62,20 @@ class Progress:
         try:
             with laboratory(self.target) as lab:
                 lab.also_watch(FailureKind.PROGRESS, lambda simulation, _: _Alone(self, simulation))
-                verdict, runs, failing = self._search(lab, self.bound)
-                if failing is not None:
-                    simpler = (self._search(lab, bound)[2] for bound in range(self.bound))
-                    failing = next(filter(None, simpler), failing)
+                walk = self._search(lab, self.bound)
+                failing = None if walk.failing is None else self._simplest(lab, walk.failing)
         except CANNOT_LOOK as trouble:
             return Explored(self.name, Verdict.INCONCLUSIVE, str(trouble), time.perf_counter() - started)
-        scope = f"preemptions <= {self.bound}: {self._words(verdict, runs)} of one scenario"
-        return Explored(self.name, verdict, scope, time.perf_counter() - started, failing)
+        scope = f"preemptions <= {self.bound}: {self._words(walk.verdict, walk.runs)} of one scenario"
+        return Explored(self.name, walk.verdict, scope, time.perf_counter() - started, failing)
 
-    def _search(self, lab: Laboratory, bound: int) -> tuple[Verdict, int, Counterexample | None]:
-        return every_schedule(lab, self.scenario, _LeavingAlone(bound, self.client), self.limit)
+    def _search(self, lab: Laboratory, bound: int) -> Walk:
+        plan = Search(_LeavingAlone(bound, self.client), f"preemptions <= {bound}")
+        return explore(lab, self.scenario, plan, limit=self.limit)
+
+    def _simplest(self, lab: Laboratory, failing: Execution) -> Counterexample:
+        simpler = (self._search(lab, bound).failing for bound in range(self.bound))
+        return counterexample(lab, self.scenario, next(filter(None, simpler), failing))
 
     def _words(self, verdict: Verdict, runs: int) -> str:
         ends = f"alone within {self.most} steps{'' if self.locks else ' and without a lock'}"

@@ -15,7 +15,7 @@ from mapproof.impl.rwmutex_map import RWMutexMap
 from mapproof.impl.sync import RWMutex
 from mapproof.impl.sync_map import SyncMap
 from mapproof.stateful_tests.catalogue import cache, guarded_map, hashed, inventory, progress, sync_maps
-from mapproof.stateful_tests.exhaustion import Explored
+from mapproof.stateful_tests.exploration import Explored
 from mapproof.stateful_tests.objects import ObjectScenario, exhaust
 from mapproof.stateful_tests.overtaking import Overtaking
 

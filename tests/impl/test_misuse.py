@@ -13,7 +13,8 @@ from mapproof.impl import misuse, rwmutex_map, sync_map
 from mapproof.impl.misuse import DeletesFromRead, DeletesUnlocked, StoresIntoDirty, StoresIntoRead
 from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.execution import NO_CHECKS, Checks
-from mapproof.stateful_tests.exhaustion import Exhaustion, Explored
+from mapproof.stateful_tests.exhaustion import Exhaustion
+from mapproof.stateful_tests.exploration import Explored
 from mapproof.stateful_tests.targets import target_of
 
 BOUND = 3

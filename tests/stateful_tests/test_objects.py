@@ -16,7 +16,7 @@ from mapproof.spec.evidence import Verdict
 from mapproof.spec.objects import Counter, Register
 from mapproof.stateful_tests import objects
 from mapproof.stateful_tests.execution import Checks
-from mapproof.stateful_tests.exhaustion import Explored
+from mapproof.stateful_tests.exploration import Explored
 from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Schedule
 from mapproof.stateful_tests.objects import (
@@ -160,7 +160,7 @@ def test_a_right_object_is_exhausted_or_sampled() -> None:
 def test_a_limit_that_comes_first_is_no_exhaustion() -> None:
     explored = exhaust(adders(Guarded), limit=31)
     assert explored.verdict is Verdict.SAMPLED
-    assert explored.scope.startswith("preemptions <= 2: 31 schedules, 31 distinct of one scenario")
+    assert explored.scope.startswith("preemptions <= 2: the first 31 schedules of one scenario")
     assert exhaust(adders(Guarded), limit=32).verdict is Verdict.EXHAUSTED
 
 

@@ -19,7 +19,7 @@ from mapproof.spec.evidence import Verdict
 from mapproof.stateful_tests.catalogue.progress import PROMISES, promises_of
 from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.execution import Target, laboratory
-from mapproof.stateful_tests.exhaustion import Explored
+from mapproof.stateful_tests.exploration import Explored
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.simulation import Simulation
 from mapproof.stateful_tests.explorer.strategy import Doing, Strategy, plainest
