@@ -24,7 +24,7 @@ from mapproof.spec.objects import Stock
 from mapproof.spec.recorder import Client, Recorder
 from mapproof.stateful_tests.catalogue.inventory import INVENTORIES, INVENTORY, scenario_of
 from mapproof.stateful_tests.execution import Checks
-from mapproof.stateful_tests.exhaustion import Explored
+from mapproof.stateful_tests.exploration import Explored
 from mapproof.stateful_tests.objects import ObjectScenario, exhaust, sample
 
 

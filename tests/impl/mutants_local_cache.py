@@ -22,7 +22,7 @@ from mapproof.impl.sync import FatalError
 from mapproof.spec.values import ABSENT
 from mapproof.stateful_tests.catalogue.cache import BOUND, Deployment, Situation
 from mapproof.stateful_tests.execution import NO_CHECKS, Checks
-from mapproof.stateful_tests.exhaustion import Explored
+from mapproof.stateful_tests.exploration import Explored
 from mapproof.stateful_tests.objects import exhaust, sample
 
 __all__ = ["MUTANTS", "alarms", "caught", "real_threads"]

@@ -14,7 +14,7 @@ from mapproof.impl import sharded_map, small_maps, sync, sync_map, trie_map
 from mapproof.spec.evidence import Verdict
 from mapproof.stateful_tests.catalogue.progress import PROMISES, promises_of
 from mapproof.stateful_tests.catalogue.words import scenario_of
-from mapproof.stateful_tests.exhaustion import Explored
+from mapproof.stateful_tests.exploration import Explored
 from mapproof.stateful_tests.overtaking import Overtaking
 from mapproof.stateful_tests.progress import Progress
 from mapproof.stateful_tests.targets import target_of

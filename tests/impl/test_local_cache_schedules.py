@@ -20,7 +20,7 @@ from mapproof.stateful_tests.catalogue.cache import (
     preemptions_of,
 )
 from mapproof.stateful_tests.execution import NO_CHECKS, Checks
-from mapproof.stateful_tests.exhaustion import Explored
+from mapproof.stateful_tests.exploration import Explored
 from mapproof.stateful_tests.objects import ObjectScenario, exhaust
 
 
