@@ -21,6 +21,7 @@ from mapproof.spec.evidence import Evidence, Kind, Verdict, exit_code
 from mapproof.spec.operations import WHOLE_MAP, Op
 
 if TYPE_CHECKING:
+    from mapproof.failures import Request
     from mapproof.proofs import Job
 
 EXITS = "Exit codes: 0 nothing wrong found, 1 a counterexample, 2 bad usage or input, 3 no verdict."
@@ -156,6 +157,19 @@ def verify(seed: int, json_file: Path | None) -> None:
     show_default=True,
     help="Where a failure is kept for replay.",
 )
+@click.option(
+    "--backend",
+    type=click.Choice(["simulated", "threads"]),
+    metavar="WORD",
+    default="simulated",
+    help="simulated (the default) or real threads.",
+)
+@click.option("--threads", type=click.IntRange(1, 64), metavar="N", help="Real threads: how many.  [4]")
+@click.option(
+    "--length", type=click.IntRange(1, 10_000), metavar="N", help="Their operations in a round.  [100]"
+)
+@click.option("--silence", type=Amount(), metavar="SECONDS", help="Without a return: a hang.")
+@click.option("--memory", type=Amount(), metavar="MB", help="What they may use, all together.")
 @json_option
 def check(
     target: str,
@@ -166,6 +180,11 @@ def check(
     ops: tuple[Op, ...] | None,
     atomic: tuple[Op, ...] | None,
     failures: Path,
+    backend: str,
+    threads: int | None,
+    length: int | None,
+    silence: float | None,
+    memory: float | None,
     json_file: Path | None,
 ) -> None:
     """Test the map TARGET, pkg.mod:attr, a class or a factory.
@@ -180,6 +199,12 @@ def check(
     from mapproof.stateful_tests.execution import CANNOT_LOOK
 
     request = Request(target, args, kwargs, ops, atomic or ())
+    real = {"clients": threads, "operations": length, "silence": silence, "megabytes": memory}
+    given = {name: value for name, value in real.items() if value is not None}
+    if backend == "threads":
+        _finish([_under_real_threads(request, budget, seed, failures, given)], json_file, seed)
+    if given:
+        raise BadInput("--threads, --length, --silence and --memory go with --backend threads")
     try:
         with progress() as show:
             resolved = request.resolve()
@@ -197,6 +222,30 @@ def check(
         )
         return
     _finish([keep(request, findings.evidence(), findings.counterexample, failures)], json_file, seed)
+
+
+def _under_real_threads(
+    request: Request, budget: float, seed: int, failures: Path, given: dict[str, Any]
+) -> Evidence:
+    from mapproof.report import progress
+    from mapproof.stateful_tests.adapters import UnsuitableTarget
+    from mapproof.stateful_tests.real_threads.examination import examine_threads
+    from mapproof.stateful_tests.real_threads.source import Source
+
+    try:
+        with progress() as show:
+            return examine_threads(
+                Source.named(request.target, request.args, request.kwargs),
+                budget=budget,
+                seed=seed,
+                ops=request.ops,
+                atomic=request.atomic,
+                failures=failures,
+                progress=lambda tally: show(f"{request.target}: {tally.rounds:,} rounds"),
+                **given,
+            ).evidence()
+    except UnsuitableTarget as error:
+        raise BadInput(str(error)) from None
 
 
 @main.command(epilog=EXITS)

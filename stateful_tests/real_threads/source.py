@@ -10,6 +10,7 @@ import functools
 import importlib
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -55,7 +56,7 @@ class Source(msgspec.Struct, frozen=True):
         return Source(name, factory.__module__, name, file=getattr(module, "__file__", None))
 
     def load(self) -> Callable[[], Any]:
-        """The factory, its module imported. Raises UnsuitableTarget."""
+        """The factory, its module imported; the current directory is importable. Raises UnsuitableTarget."""
         made = self._attribute(self._module())
         if not callable(made):
             raise UnsuitableTarget(
@@ -69,6 +70,8 @@ class Source(msgspec.Struct, frozen=True):
         )
 
     def _module(self) -> ModuleType:
+        if os.getcwd() not in sys.path and "" not in sys.path:
+            sys.path.insert(0, os.getcwd())
         try:
             if self.file is None or _finds(self.module, self.file):
                 return importlib.import_module(self.module)
