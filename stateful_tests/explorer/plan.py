@@ -83,15 +83,7 @@ class Auto(Plan):
     def __init__(self, seed: int, files: frozenset[str] = frozenset(), most: int = MOST_EXECUTIONS) -> None:
         self._most = most
         self._searches = [*map(bounded, range(MOST_PREEMPTIONS + 1))]
-        self._drawing = Turns(
-            Pct(seed, 3),
-            Urw(seed),
-            Pct(seed + 1, 4),
-            Pos(seed),
-            Pct(seed + 2, 3),
-            Surw(seed),
-            RandomWalk(seed),
-        )
+        self._drawing = Turns(*_drawing(seed))
 
     def __iter__(self) -> Iterator[Strategy]:
         drawn = iter(self._drawing)
@@ -110,6 +102,13 @@ class Auto(Plan):
                     break
                 yield strategy
             self.exhausted = search.exhausted or self.exhausted
+
+
+def _drawing(seed: int) -> Iterator[Strategy]:
+    """Those that learn are there more than once: each learns from executions of its own."""
+    for n in range(3):
+        yield from (Pct(seed + n, 3), Urw(seed + 2 * n), Pos(seed + n), Urw(seed + 2 * n + 1))
+    yield from (Pct(seed + 3, 4), Surw(seed), RandomWalk(seed))
 
 
 _BY_NAME: dict[str, Callable[[int, frozenset[str]], Plan]] = {

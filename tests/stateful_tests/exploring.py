@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from mapproof.impl.sync import watched_by
 from mapproof.stateful_tests.explorer.cooperative_threading import patched
 from mapproof.stateful_tests.explorer.endings import Ending, Outcome
 from mapproof.stateful_tests.explorer.opcode_events import opcode_events
+from mapproof.stateful_tests.explorer.plan import Plan, Search
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.simulation import MAX_STEPS, Simulation
 from mapproof.stateful_tests.explorer.strategy import Doing, Strategy
@@ -27,7 +29,7 @@ UNBOUNDED = 99
 
 def explore(
     program: Program,
-    strategy: Strategy,
+    strategy: Strategy | Plan,
     *,
     files: Sequence[str] = (),
     runs: int = 100_000,
@@ -43,9 +45,10 @@ def explore(
         stack.enter_context(patched())
         simulation = Simulation(instrument)
         stack.enter_context(watched_by(simulation))
-        while len(found) < runs and strategy.begin():
+        plan = Search(strategy, "") if isinstance(strategy, Strategy) else strategy
+        for each in islice(plan, runs):
             tasks, outcome = program()
-            ending = simulation.run(dict(enumerate(tasks, 1)), strategy, max_steps)
+            ending = simulation.run(dict(enumerate(tasks, 1)), each, max_steps)
             found.append((ending, outcome()))
     return found
 
