@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test lint format prove package zoo-30min oracle-15min maps-15min bench-checker bench-hook clean
+.PHONY: help verify test lint format prove package zoo-30min oracle-15min maps-15min bench-checker bench-explorer bench-hook clean
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ maps-15min: $(INSTALLED) ## 100,000 schedules and 20 s of real threads for each 
 
 bench-hook: $(INSTALLED) ## What the hook of impl.sync costs where nobody watches, beside the goal
 	$(BIN)/python benchmarks/hook.py
+
+bench-explorer: $(INSTALLED) ## Schedules a second beside a bare greenlet loop and the goals, and how soon each strategy finds a bug
+	$(BIN)/python benchmarks/explorer.py
 
 bench-checker: $(INSTALLED) ## Time and memory of the checker on a million operations, beside the goals
 	$(BIN)/python benchmarks/checker.py
