@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from contextvars import Context
 from typing import Protocol
 
 from greenlet import greenlet
@@ -39,10 +40,21 @@ class Scheduler(Protocol):
 
 
 class SimulatedThread:
-    """`number` is its name. `ready` says whether it can go on, if it waits; `deadline` when a timed wait gives up;
-    `turn` when it was last switched to."""
+    """`number` is its name. `ready` says whether it can go on, if it waits; `deadline` when a timed wait gives up,
+    and `timer` that it may do so earlier; `turn` when it was last switched to."""
 
-    __slots__ = ("deadline", "greenlet", "number", "ready", "running", "scheduler", "started", "task", "turn")
+    __slots__ = (
+        "deadline",
+        "greenlet",
+        "number",
+        "ready",
+        "running",
+        "scheduler",
+        "started",
+        "task",
+        "timer",
+        "turn",
+    )
 
     def __init__(self) -> None:
         self.greenlet = greenlet(self._loop)
@@ -57,7 +69,9 @@ class SimulatedThread:
         self.running = False
         self.ready: Ready | None = None
         self.deadline: float | None = None
+        self.timer = False
         self.turn = 0
+        self.greenlet.gr_context = Context()  # as a new thread has
 
     def switch(self) -> None:
         """Let it run, from within the instrument."""

@@ -3,7 +3,7 @@
 The idea: each simulated thread is a greenlet that stops before every access of shared memory and asks which
 thread goes on. A thread that must wait says when it could go on (a predicate), so the set of enabled threads is
 exact, a deadlock is simply an empty set, and nothing ever sleeps: a wait with a timeout gives up when nothing else
-can go on, and the clock then stands at its deadline.
+can go on (or, if it is a timer, when the strategy says so), and the clock then stands at its deadline.
 
 An `Instrument` says where threads stop: at the hook of `impl.sync` alone (`HookOnly`), or between the
 instructions of unmodified Python too (`opcode_events`).
@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from greenlet import getcurrent
 
 from mapproof.spec.accesses import Access
+from mapproof.stateful_tests.explorer.belongings import Belongings
 from mapproof.stateful_tests.explorer.endings import Ending, Outcome, Standing, Wait
 from mapproof.stateful_tests.explorer.instrument import HookOnly, Instrument
 from mapproof.stateful_tests.explorer.simulated_thread import Abort, Pool, Ready, SimulatedThread
@@ -43,8 +44,15 @@ FAIR_STREAK = 2_000
 CHOSEN_TURNS = 8
 """So often the strategy says who gets the turn that a thread was made to give; then they take turns."""
 
+TIMERS = 3
+"""So many timers of a run may go off while something else could go on; further ones wait until nothing can."""
+IDLE_TIMEOUTS = 100
+"""Tasks that are stuck while so many timeouts of other threads run out in a row are stuck for good."""
+
 UNWINDING_STEPS = 10_000
 """An execution that was given up may take so many instructions to clean up."""
+UNWINDING_WAITS = 100
+"""A thread that waits so often while it is unwound catches what unwinds it, and is left where it stands."""
 
 FIRST_SPAWNED = 11
 """The number of the first thread that the code under test starts; those that it is run by have smaller ones."""
@@ -58,6 +66,8 @@ class _Active(threading.local):
 
 _active = _Active()
 _pool = Pool()
+_left_standing: list[SimulatedThread] = []
+"""Threads that cannot be unwound. To forget one would be to let it run, as greenlet raises in what it drops."""
 
 
 def active() -> Simulation | None:
@@ -77,6 +87,7 @@ class Simulation:
         self.watcher: Watcher | None = None
         self.listener: Listener | None = None
         self.now = 0.0
+        self.belongings = Belongings()
         self._active = False
         self._unwinding = False
         self._error: BaseException | None = None
@@ -106,6 +117,7 @@ class Simulation:
         """
         self._begin(tasks, strategy, max_steps)
         # No library code in here: its file may be one of those whose instructions are switch points.
+        self._stops = stops
         self._switch_on(stops)
         try:
             self.instrument.enter(self._dispatch)
@@ -130,8 +142,15 @@ class Simulation:
                 self.instrument.enter(self._unwind)
             finally:
                 self._switch_off()
+        self.belongings.close()
+        self.belongings = Belongings()
         self.now = 0.0
         self._spawned = FIRST_SPAWNED
+
+    @property
+    def live(self) -> list[int]:
+        """The numbers of the threads that have not ended."""
+        return [thread.number for thread in self._live]
 
     @property
     def unwinding(self) -> bool:
@@ -184,15 +203,22 @@ class Simulation:
             self._follower.noted(self._current.number, note)
 
     def wait_until(
-        self, target: object, access: Access, ready: Ready, *, timeout: float | None = None
+        self,
+        target: object,
+        access: Access,
+        ready: Ready,
+        *,
+        timeout: float | None = None,
+        timer: bool = False,
     ) -> bool:
         """Wait for `ready()`; with a `timeout`, in seconds, at most so long: False if that ran out.
 
-        It runs out only when nothing else could go on, or when another thread waits for that in a loop.
+        It runs out only when nothing else could go on, when the clock has passed its end, or when another thread
+        waits for that in a loop. A `timer` may also run out at any moment, as the others may be slow.
         """
         if self._unwinding:
             if not ready():
-                raise Abort
+                self._refuse_to_wait()
             return True
         me = self._current
         self._doing[me.number] = (target, access)
@@ -201,6 +227,7 @@ class Simulation:
             return True
         me.ready = ready
         me.deadline = None if timeout is None else self.now + timeout
+        me.timer = timer and self._stops
         self._waiting += 1
         try:
             self.instrument.enter(self._point)
@@ -208,11 +235,13 @@ class Simulation:
                 return True
             if me.deadline is None:
                 raise Abort
+            self._timers -= me.timer and me.deadline > self.now
             self.now = max(self.now, me.deadline)
             self._timeouts += 1
             return False
         finally:
             me.ready = me.deadline = None
+            me.timer = False
             self._waiting -= 1
 
     def give_way(self) -> None:
@@ -267,7 +296,8 @@ class Simulation:
         self._alone = len(self._live) == 1 and self._follower is None
         self._waiting = sum(thread.ready is not None for thread in self._live)
         self._steps = self._streak = self._decisions = self._turns = self._given_way = 0
-        self._timeouts = self._unwinding_steps = 0
+        self._timeouts = self._idle_timeouts = self._unwinding_steps = 0
+        self._timers = TIMERS
         self._switches: list[tuple[int, int]] = []
 
     def _add(self, thread: SimulatedThread) -> None:
@@ -308,7 +338,7 @@ class Simulation:
     def _ending(self) -> Ending:
         waits: tuple[Wait, ...] = ()
         if self._outcome is Outcome.DEADLOCK:
-            waits = tuple(self._wait(thread) for thread in self._live)
+            waits = tuple(self._wait(thread) for thread in self._live if thread.deadline is None)
         schedule = Schedule(tuple(self._switches))
         return Ending(
             self._outcome, waits, schedule, self._steps, self._decisions, self._given_way, self._timeouts
@@ -343,6 +373,9 @@ class Simulation:
         """`finally` blocks run to their end, as locks that outlive the run must be given back; loops do not."""
         self._unwinding_steps += 1
         if self._unwinding_steps > UNWINDING_STEPS:
+            self._unwinding_waits += 1
+            if self._unwinding_waits > UNWINDING_WAITS:
+                self._hub.switch()
             raise Abort
 
     def _point(self) -> None:
@@ -391,7 +424,13 @@ class Simulation:
         return self._by_number[chosen]
 
     def _enabled(self, me: SimulatedThread | None) -> list[int]:
-        enabled = [thread for thread in self._live if thread.ready is None or thread.ready()]
+        enabled = [
+            thread
+            for thread in self._live
+            if thread.ready is None
+            or thread.ready()
+            or (thread.deadline is not None and self._may_give_up(thread, thread.deadline, me))
+        ]
         for_ever = self._streak > FAIR_STREAK
         gives_way, self._yields = for_ever or self._yields, False
         if not enabled or (for_ever and enabled == [me]):
@@ -400,8 +439,15 @@ class Simulation:
             enabled = self._after_giving_way(me, enabled)
         return [thread.number for thread in enabled]
 
+    def _may_give_up(self, thread: SimulatedThread, deadline: float, me: SimulatedThread | None) -> bool:
+        """Whoever has just set a timer lets the others go first."""
+        return deadline <= self.now or (thread.timer and self._timers > 0 and thread is not me)
+
     def _first_to_give_up(self) -> list[SimulatedThread]:
         timed = [thread for thread in self._live if thread.deadline is not None]
+        self._idle_timeouts += 1
+        if self._idle_timeouts > IDLE_TIMEOUTS and all(thread.number >= FIRST_SPAWNED for thread in timed):
+            return []
         first = min((thread.deadline for thread in timed if thread.deadline is not None), default=None)
         return [thread for thread in timed if thread.deadline == first]
 
@@ -415,6 +461,8 @@ class Simulation:
     def _switch_to(self, thread: SimulatedThread) -> None:
         self._current = thread
         self._streak = 0
+        if thread.number < FIRST_SPAWNED:
+            self._idle_timeouts = 0
         self._turns += 1
         thread.turn = self._turns
         thread.switch()
@@ -439,7 +487,18 @@ class Simulation:
         for thread in list(self._live):
             if thread.running:
                 self._current = thread
+                self._unwinding_waits = 0
                 thread.switch()
+                if thread.running:
+                    _left_standing.append(thread)
+
+    def _refuse_to_wait(self) -> NoReturn:
+        """Unwind the running thread, which waits for what never comes; if it does not let itself, leave it."""
+        self._unwinding_waits += 1
+        if self._unwinding_waits > UNWINDING_WAITS:
+            self.instrument.prepare()
+            self.instrument.enter(self._hub.switch)
+        raise Abort
 
 
 def _number(thread: SimulatedThread) -> int:

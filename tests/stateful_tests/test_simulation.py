@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import little_programs as programs
@@ -285,3 +287,160 @@ def test_the_watcher_is_told_each_step_and_changes_no_schedule() -> None:
 
 def test_the_hook_needs_no_place_to_switch() -> None:
     assert isinstance(Simulation().instrument, HookOnly)
+
+
+# -- threads that the code under test starts, timers and what an execution leaves
+
+
+def started_from_outside(
+    work: Callable[[], None], then: Callable[[], None], runs: int = 1
+) -> list[tuple[Outcome, list[int], float]]:
+    """Let one thread work in the background while another does `then`: how it ended, who lives, what the clock says."""
+    found = []
+    for _ in range(runs):
+        simulation = Simulation()
+        with watched_by(simulation):
+            simulation.spawn(work)
+            ending = simulation.run({1: then}, plainest())
+            found.append((ending.outcome, simulation.live, simulation.now))
+            simulation.finish()
+            assert (simulation.live, simulation.now) == ([], 0.0)
+    return found
+
+
+def wait(seconds: float | None, *, timer: bool = False) -> bool:
+    simulation = active()
+    assert simulation is not None
+    return simulation.wait_until("bell", Access.ACQUIRE, lambda: False, timeout=seconds, timer=timer)
+
+
+def wait_for_ever() -> None:
+    wait(None)
+
+
+def wait_longer() -> None:
+    wait(500.5)
+
+
+def give_way() -> None:
+    simulation = active()
+    assert simulation is not None
+    simulation.give_way()
+
+
+@pytest.mark.parametrize("timer", [False, True])
+def test_only_a_timer_goes_off_while_others_could_go_on(timer: bool) -> None:
+    def program() -> Any:
+        log: list[str] = []
+
+        def ring() -> None:
+            wait(5.0, timer=timer)
+            log.append("rings")
+
+        def work() -> None:
+            word = Atomic(0)
+            word.store(1)
+            word.store(2)
+            log.append("worked")
+
+        return [ring, work], lambda: tuple(log)
+
+    expected = {("worked", "rings"), ("rings", "worked")} if timer else {("worked", "rings")}
+    assert outcomes(program) == expected
+
+
+def test_a_timer_goes_off_early_a_few_times_only() -> None:
+    def program() -> Any:
+        log: list[str] = []
+
+        def ring() -> None:
+            while len(log) < 9:
+                wait(1.0, timer=True)
+                log.append("rings")
+
+        def work() -> None:
+            word = Atomic(0)
+            for value in range(9):
+                word.store(value)
+            log.append("worked")
+
+        return [work, ring], lambda: log.index("worked")
+
+    assert outcomes(program, bound=6) == set(range(module.TIMERS + 1))
+
+
+def test_a_wait_is_over_when_the_clock_has_passed_its_end() -> None:
+    def program() -> Any:
+        log: list[Any] = []
+
+        def short() -> None:
+            log.append(("short", wait(1.0)))
+
+        def long() -> None:
+            wait(3.0, timer=True)
+            log.append("long")
+            Atomic(0).store(1)
+            log.append("after")
+
+        return [short, long], lambda: tuple(log)
+
+    assert ("long", ("short", False), "after") in outcomes(program)
+
+
+def test_tasks_that_wait_for_ever_are_a_deadlock_though_a_timer_goes_on() -> None:
+    def tick() -> None:
+        while True:
+            wait(60.0, timer=True)
+
+    assert started_from_outside(tick, wait_for_ever)[0][0] is Outcome.DEADLOCK
+
+
+def test_a_task_that_waits_longer_than_a_timer_is_no_deadlock() -> None:
+    def tick() -> None:
+        while True:
+            wait(1.0, timer=True)
+
+    assert started_from_outside(tick, wait_longer) == [(Outcome.FINISHED, [module.FIRST_SPAWNED], 500.5)]
+
+
+def test_a_thread_that_cannot_be_unwound_is_left() -> None:
+    def swallow() -> None:
+        while True:
+            with suppress(BaseException):
+                wait(None)
+
+    left = len(module._left_standing)
+    assert started_from_outside(swallow, give_way, runs=3) == [(Outcome.FINISHED, [11], 0.0)] * 3
+    assert len(module._left_standing) == left + 3
+
+
+@modes
+def test_a_run_whose_thread_catches_everything_ends(files: list[str]) -> None:
+    def program() -> Any:
+        mutex = Mutex("mu")
+
+        def swallow() -> None:
+            while True:
+                with suppress(BaseException):
+                    mutex.lock()
+
+        return [swallow, swallow], lambda: None
+
+    for _ in range(2):
+        ending, _ = once(program, plainest(), files=files)
+        assert ending.outcome is Outcome.DEADLOCK
+
+
+def test_each_task_begins_with_a_context_of_its_own() -> None:
+    said: ContextVar[str] = ContextVar("said", default="nothing")
+
+    def program() -> Any:
+        heard: list[str] = []
+
+        def task() -> None:
+            heard.append(said.get())
+            said.set("something")
+
+        return [task, task], lambda: tuple(heard)
+
+    assert outcomes(program) == {("nothing", "nothing")}
