@@ -1,65 +1,309 @@
-"""How reliably the kit tells broken maps from right ones: `python benchmarks/detection.py [KIND [BUDGET [SEEDS [NAME...]]]]`.
+"""How reliably the kit tells broken maps from right ones: `python benchmarks/detection.py [broken|correct] [NAME...]`.
 
-KIND is `broken` or `correct`. A broken map is checked with SEEDS seeds (20), each time for at most BUDGET seconds
-(10); a correct one once, for BUDGET seconds (60). Exits 1 if a broken map was missed or a right one accused.
+A broken map is hunted at the default settings, with one seed after the other; it must be found each time within 10
+seconds of CPU time. A correct map is run in 100,000 schedules, and must not be accused. Exits 1 if one was missed or
+accused.
+
+With `--to FILE` each result is added to FILE, a JSON object a line, so that the maps may be run in pieces;
+`--page FILE...` prints docs/zoo.md from such files. Time is CPU time, as other programs may be running.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
-import pkgutil
+import json
+import os
+import platform
 import statistics
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from mapproof.spec.evidence import Verdict
-from mapproof.stateful_tests.conformance import examine
+from mapproof.stateful_tests.conformance import Findings, Tally, examine
 from mapproof.stateful_tests.targets import target_of
 
-TESTS = Path(__file__).parents[1] / "tests"
-DEFAULTS = {"broken": (10.0, 20, Verdict.FAILED), "correct": (60.0, 1, Verdict.SAMPLED)}
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from zoo.specimens import BROKEN, CORRECT, SPECIMENS, own_class
+
+WITHIN = 10.0
+"""CPU seconds in which a broken map must be found; making its counterexample small comes on top."""
+
+ROUND = 60.0
+"""Seconds that a correct map is run with one seed, before the next takes its turn."""
 
 
-def main(arguments: list[str]) -> bool:
-    """Whether every map got the verdict that it deserves."""
-    sys.path.insert(0, str(TESTS))
-    kinds = arguments[:1] or list(DEFAULTS)
-    right = [one_kind(kind, arguments[1:]) for kind in kinds]
-    return all(right)
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """One search for the bug of a broken map. `found` is when the scenario that failed had begun, `seconds` when its
+    counterexample was small; `threads`, `operations` (of the longest thread) and `setup` are its size."""
+
+    name: str
+    seed: int
+    verdict: str
+    schedules: int
+    found: float
+    seconds: float
+    threads: int
+    operations: int
+    setup: int
+    kind: str
+    python: str
+    day: str
+
+    @property
+    def right(self) -> bool:
+        return self.verdict == Verdict.FAILED and self.found <= WITHIN
+
+    def __str__(self) -> str:
+        what = f"{self.kind}, {self.threads} x {self.operations} after {self.setup}" if self.kind else ""
+        return (
+            f"broken   {self.name:22} seed {self.seed:2} {self.verdict:9} found {self.found:5.1f} s, "
+            f"in all {self.seconds:5.1f} s, {self.schedules:6,} schedules  {what}"
+        )
 
 
-def one_kind(kind: str, arguments: list[str]) -> bool:
-    budget, seeds, expected = DEFAULTS[kind]
-    budget = float(arguments[0]) if arguments else budget
-    seeds = int(arguments[1]) if len(arguments) > 1 else seeds
+@dataclass(frozen=True, slots=True)
+class Acquittal:
+    """All that was run of a correct map; `distinct` counts schedules that differ from all others of their seed."""
+
+    name: str
+    verdict: str
+    schedules: int
+    distinct: int
+    scenarios: int
+    seconds: float
+    python: str
+    day: str
+    account: str = ""
+
+    @property
+    def right(self) -> bool:
+        return self.verdict == Verdict.SAMPLED
+
+    def __str__(self) -> str:
+        return (
+            f"correct  {self.name:22} {self.verdict:9} {self.schedules:7,} schedules, {self.distinct:7,} distinct, of "
+            f"{self.scenarios:,} scenarios, {self.seconds:.0f} s\n{self.account}".rstrip()
+        )
+
+
+Result = Hunt | Acquittal
+
+
+def hunt(name: str, seed: int, budget: float) -> Hunt:
+    """Search a broken map as `mapproof check` does."""
+    started = time.process_time()
+    began = started
+
+    def scenario_begins(tally: Tally) -> None:
+        nonlocal began
+        began = time.process_time()
+
+    findings = _examined("broken", name, budget, seed, scenario_begins)
+    small = findings.counterexample
+    threads = [thread for thread in small.scenario.threads if thread] if small else []
+    return Hunt(
+        name=name,
+        seed=seed,
+        verdict=findings.verdict,
+        schedules=findings.tally.runs,
+        found=began - started,
+        seconds=time.process_time() - started,
+        threads=len(threads),
+        operations=max(map(len, threads), default=0),
+        setup=len(small.scenario.setup) if small else 0,
+        kind=small.execution.failure.kind if small and small.execution.failure else "",
+        python=platform.python_version(),
+        day=date.today().isoformat(),
+    )
+
+
+def acquit(name: str, schedules: int) -> Acquittal:
+    """Run a correct map until so many schedules were run, seed after seed."""
+    started = time.process_time()
+    done = Tally()
+    verdict, account = Verdict.SAMPLED, ""
+    seed = 0
+    while done.runs < schedules and verdict is Verdict.SAMPLED:
+        findings = _examined("correct", name, ROUND, seed, lambda tally: None)
+        seed += 1
+        verdict = findings.verdict
+        if verdict is not Verdict.SAMPLED:
+            account = findings.counterexample.account if findings.counterexample else findings.scope
+        done.runs += findings.tally.runs
+        done.distinct += findings.tally.distinct
+        done.scenarios += findings.tally.scenarios
+    return Acquittal(
+        name=name,
+        verdict=verdict,
+        schedules=done.runs,
+        distinct=done.distinct,
+        scenarios=done.scenarios,
+        seconds=time.process_time() - started,
+        python=platform.python_version(),
+        day=date.today().isoformat(),
+        account=account,
+    )
+
+
+def _examined(kind: str, name: str, budget: float, seed: int, progress: Callable[[Tally], None]) -> Findings:
+    factory = own_class(importlib.import_module(f"zoo.{kind}.{name}"))
+    return examine(target_of(factory, name), budget=budget, seed=seed, progress=progress)
+
+
+# -- the page
+
+
+def page(results: Sequence[Result]) -> str:
+    """docs/zoo.md: the tables of what was measured."""
+    hunts = [result for result in results if isinstance(result, Hunt)]
+    acquittals = [result for result in results if isinstance(result, Acquittal)]
+    mechanisms = len({specimen.mechanism for specimen in SPECIMENS.values()})
+    found = [name for name in BROKEN if all(h.right for h in hunts if h.name == name)]
+    return "\n".join(
+        [
+            "# The zoo",
+            "",
+            "Small maps in plain Python, as their authors would write them: none imports mapproof or was written with",
+            f"its explorer in mind. {len(BROKEN)} are broken, by {mechanisms} mechanisms; {len(CORRECT)} are right,",
+            "some of them oddly built.",
+            "What is wrong with each broken one stands in `tests/zoo/specimens.py` with the smallest program that",
+            "shows it, and the default tests run that program. `make zoo-30min` runs what this page was made from.",
+            "",
+            "## Broken maps",
+            "",
+            f"Hunted as `mapproof check` does, each seed on its own; {len(found)} of {len(BROKEN)} were found with",
+            f"every seed within {WITHIN:g} s of CPU time. *Fewest* is the smallest program known, threads x operations",
+            "of the longest thread, with the preemptions that it needs (every schedule with fewer was run and is",
+            "right), after so many operations of setup. *Found* counts hits of all seeds; schedules and seconds are",
+            "medians up to the scenario that failed, *in all* is with the time to make the counterexample small.",
+            f"{_measured(hunts)}",
+            "",
+            "| map | mechanism | fewest | setup | preemptions | failure | found | schedules | seconds | in all |",
+            "|---|---|---|---|---|---|---|---|---|---|",
+            *(_hunted(name, [h for h in hunts if h.name == name]) for name in BROKEN),
+            "",
+            "## Correct maps",
+            "",
+            "Run at the default settings, seed after seed; a schedule is distinct if no other of its seed is the same.",
+            f"{_measured(acquittals)}",
+            "",
+            "| map | verdict | schedules | distinct | scenarios | CPU seconds |",
+            "|---|---|---|---|---|---|",
+            *(_acquitted(name, [a for a in acquittals if a.name == name]) for name in CORRECT),
+            "",
+        ]
+    )
+
+
+def _measured(results: Iterable[Result]) -> str:
+    pythons = sorted({result.python for result in results})
+    days = sorted({result.day for result in results})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else "never"
+    return f"Measured {when} on Python {', '.join(pythons)}."
+
+
+def _hunted(name: str, hunts: Sequence[Hunt]) -> str:
+    specimen = SPECIMENS[name]
+    setup = len([words for words in specimen.setup.split(";") if words.strip()])
+    hits = [hunt for hunt in hunts if hunt.right]
+    kinds = ", ".join(sorted({hunt.kind for hunt in hits})) or specimen.kind
+    return _row(
+        f"`{name}`",
+        specimen.mechanism,
+        specimen.size,
+        setup,
+        specimen.preemptions,
+        kinds,
+        f"{len(hits)} of {len(hunts)}",
+        _median([hunt.schedules for hunt in hits], ",.0f"),
+        _median([hunt.found for hunt in hits], ".1f"),
+        _median([hunt.seconds for hunt in hits], ".1f"),
+    )
+
+
+def _acquitted(name: str, acquittals: Sequence[Acquittal]) -> str:
+    verdicts = ", ".join(sorted({acquittal.verdict for acquittal in acquittals})) or "not run"
+    total = [
+        sum(getattr(acquittal, column) for acquittal in acquittals)
+        for column in ("schedules", "distinct", "scenarios", "seconds")
+    ]
+    return _row(f"`{name}`", verdicts, *(f"{count:,.0f}" for count in total))
+
+
+def _median(values: Sequence[float], form: str) -> str:
+    return format(statistics.median(values), form) if values else "-"
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+# -- the command
+
+
+def read(files: Iterable[Path]) -> Iterator[Result]:
+    """The results that `--to` wrote."""
+    for file in files:
+        for line in file.read_text().splitlines():
+            fields: dict[str, Any] = json.loads(line)
+            yield Hunt(**fields) if "seed" in fields else Acquittal(**fields)
+
+
+def run(arguments: argparse.Namespace) -> Iterator[Result]:
+    """The results of all maps that were asked for, as they come."""
+    names = frozenset(arguments.names)
+    with ProcessPoolExecutor(arguments.jobs, max_tasks_per_child=1) as pool:
+        waiting = []
+        if arguments.kind in ("broken", "all"):
+            for name in [name for name in BROKEN if not names or name in names]:
+                waiting += [
+                    pool.submit(hunt, name, seed, arguments.budget)
+                    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+                ]
+        if arguments.kind in ("correct", "all"):
+            for name in [name for name in CORRECT if not names or name in names]:
+                waiting.append(pool.submit(acquit, name, arguments.schedules))
+        for future in waiting:
+            yield future.result()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("kind", nargs="?", default="all", choices=("all", "broken", "correct"))
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--seeds", type=int, default=5, help="how many, for each broken map")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--budget", type=float, default=10.0, help="seconds to hunt a broken map")
+    parser.add_argument("--schedules", type=int, default=100_000, help="of each correct map")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
+    parser.add_argument("--to", type=Path, metavar="FILE", help="add the results to this file")
+    parser.add_argument(
+        "--page", type=Path, nargs="+", metavar="FILE", help="print docs/zoo.md from these files"
+    )
+    arguments = parser.parse_args()
+    if unknown := sorted(set(arguments.names) - {*BROKEN, *CORRECT}):
+        parser.error(f"no such map: {', '.join(unknown)}")
+    if arguments.page:
+        print(page(list(read(arguments.page))), end="")
+        return 0
     right = True
-    for name, factory in maps(kind, arguments[2:]):
-        verdicts, seconds = [], []
-        for seed in range(seeds):
-            started = time.perf_counter()
-            findings = examine(target_of(factory, name), budget=budget, seed=seed)
-            seconds.append(time.perf_counter() - started)
-            verdicts.append(findings.verdict)
-            if findings.verdict is not expected:
-                right = False
-                print(findings.counterexample.account if findings.counterexample else findings.scope)
-        counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(verdicts).items())
-        median, slowest = statistics.median(seconds), max(seconds)
-        print(f"{kind:8} {name:24} {counts:24} median {median:5.1f} s, slowest {slowest:5.1f} s", flush=True)
-    return right
-
-
-def maps(kind: str, names: list[str]) -> Iterator[tuple[str, Any]]:
-    """The one public class of each module of the zoo."""
-    for name in names or [found.name for found in pkgutil.iter_modules([str(TESTS / "zoo" / kind)])]:
-        module = importlib.import_module(f"zoo.{kind}.{name}")
-        own = [value for value in vars(module).values() if isinstance(value, type)]
-        yield name, next(c for c in own if c.__module__ == module.__name__ and not c.__name__.startswith("_"))
+    for result in run(arguments):
+        right = right and result.right
+        print(result, flush=True)
+        if arguments.to:
+            with arguments.to.open("a") as file:
+                file.write(json.dumps(asdict(result)) + "\n")
+    return 0 if right else 1
 
 
 if __name__ == "__main__":
-    sys.exit(not main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Broken: a dict that remembers when each key was set, under two locks that are taken in opposite orders.
+"""Broken: locks taken in opposite orders. A dict that remembers when each key was set, under a second lock.
 
 Setting a key locks the data, then the ages; deleting one locks the ages, then the data: a deadlock.
 """

@@ -1,4 +1,4 @@
-"""Broken: `setdefault` checks, then acts, so two threads may both find the key missing and both set it.
+"""Broken: check-then-act. Two threads may both find a key missing in `setdefault`, and both set it.
 
 Every other operation is one call of a built-in dict.
 """

@@ -1,4 +1,7 @@
-"""Broken: in the manner of Go's sync.Map, but `compare_and_swap` compares under the lock and swaps under it again."""
+"""Broken: one critical section made two. `compare_and_swap` compares under the lock and swaps under it again.
+
+A map in the manner of Go's sync.Map.
+"""
 
 from __future__ import annotations
 

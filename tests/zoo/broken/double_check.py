@@ -1,4 +1,4 @@
-"""Broken: `setdefault` by double-checked locking without the second check: the loser overwrites the winner."""
+"""Broken: double-checked locking without the second check. In `setdefault` the loser overwrites the winner."""
 
 from __future__ import annotations
 

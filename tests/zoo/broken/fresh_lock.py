@@ -1,4 +1,4 @@
-"""Broken: the decorator makes its lock in the call, not once a map, so nobody ever waits for anybody."""
+"""Broken: lock made in the call. The decorator makes one each time, not once a map: nobody ever waits for anybody."""
 
 from __future__ import annotations
 

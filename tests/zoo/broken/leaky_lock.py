@@ -1,4 +1,4 @@
-"""Broken: `del` and `pop` of a missing key raise between acquire and release, and the lock stays taken."""
+"""Broken: exception with the lock held. `del` and `pop` of a missing key raise between acquire and release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Broken: a hash table with a lock a bucket, whose resize copies the buckets without taking those locks.
+"""Broken: resize that loses writes. Each bucket has a lock, and the resize copies the buckets without taking them.
 
 What another thread inserts into a bucket that is already copied is lost when the new table replaces the old one.
 """

@@ -1,4 +1,4 @@
-"""Broken: the operations are locked, but the size is counted outside the lock, so an update of it can be lost."""
+"""Broken: lost update of a counter. The operations are locked, but the size is counted outside the lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Broken: a monitor by hand that looks whether it is occupied before it takes the lock it would wait under.
+"""Broken: lost wakeup. A monitor by hand looks whether it is occupied before it takes the lock it would wait under.
 
 The thread inside may leave between the look and the wait; its notification is lost, and the waiter sleeps for ever.
 """

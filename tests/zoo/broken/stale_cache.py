@@ -1,4 +1,4 @@
-"""Broken: a locked dict that remembers the pair read last in two attributes, which no lock holds together.
+"""Broken: torn read of two fields. The pair read last is kept in two attributes, which no lock holds together.
 
 A thread may take one key and another key's value from them. Writers forget the pair, so one thread alone is right.
 """

@@ -1,4 +1,4 @@
-"""Broken: `pop` with a default looks, then deletes: two threads that pop one key let a KeyError escape."""
+"""Broken: check-then-act. `pop` with a default looks, then deletes: of two that pop one key, one gets a KeyError."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Broken: `items` takes the lock only to start: it hands out the live dict, which others resize: RuntimeError."""
+"""Broken: iterator invalidated. `items` takes the lock only to start, and walks a dict that others resize."""
 
 from __future__ import annotations
 

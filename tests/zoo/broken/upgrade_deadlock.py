@@ -1,4 +1,4 @@
-"""Broken: `setdefault` upgrades from the read lock to the write lock while it is still a reader.
+"""Broken: lock upgrade. `setdefault` goes from the read lock to the write lock while it is still a reader.
 
 The lock is right, but two threads that upgrade at once wait for each other to stop reading: a deadlock.
 """
