@@ -23,6 +23,7 @@ from mapproof.spec.operations import SIGNATURES, has_shape
 from mapproof.spec.values import identity
 from mapproof.stateful_tests.adapters import Adapter
 from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget, patched
+from mapproof.stateful_tests.explorer.dependence import Note
 from mapproof.stateful_tests.explorer.endings import Ending, Outcome
 from mapproof.stateful_tests.explorer.opcode_events import TracingLost, opcode_events
 from mapproof.stateful_tests.explorer.replay import Replay
@@ -297,6 +298,7 @@ class Laboratory:
         if self.announce is not None:
             self.announce(client, call, None)
         place = recording.called(client, call)
+        self.simulation.note(Note.CALLED)
         error = result = None
         goes_on = True
         try:
@@ -318,6 +320,7 @@ class Laboratory:
                 recording.fail(FailureKind.ANSWER, text)
                 error, result, goes_on = "ImpossibleAnswer", None, False
         operation = recording.returned(place, result, error)
+        self.simulation.note(Note.RETURNED)
         if self.announce is not None:
             self.announce(client, call, operation)
         return goes_on
