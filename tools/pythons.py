@@ -5,6 +5,7 @@ beside `.venv`, made from pyproject.toml. Exits 1 if a test fails on one of them
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,9 +73,12 @@ def environment(python: Path, version: str) -> Path:
     inside, installed = folder / "bin" / "python", folder / ".installed"
     if starts(inside, version) and installed.exists() and newer(installed, ROOT / "pyproject.toml"):
         return inside
-    pip = [inside, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", ".[test]"]
-    subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
-    subprocess.run(pip, cwd=ROOT, check=True)
+    for command in (
+        [str(python), "-m", "venv", "--clear", str(folder)],
+        [str(inside), "-m", "pip", "install", "--quiet", "--editable", ".[test]"],
+    ):
+        if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+            sys.exit(f"Python {version}: no virtual environment could be made: {shlex.join(command)} failed")
     installed.touch()
     return inside
 
@@ -84,7 +88,7 @@ def newer(file: Path, other: Path) -> bool:
 
 
 def run_tests(python: Path) -> bool:
-    tests = [python, "-m", "pytest", "-q", "-n", "auto", "-m", "interpreter"]
+    tests = [str(python), "-m", "pytest", "-q", "-n", "auto", "-m", "interpreter"]
     return subprocess.run(tests, cwd=ROOT, check=False).returncode == 0
 
 

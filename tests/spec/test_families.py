@@ -1,4 +1,5 @@
-"""The deciders against brute force on 400,000 random histories, a tenth of what `make oracle-15min` does, and mutants.
+"""The deciders against brute force on random histories: the compiled one on 400,000, a tenth of what
+`make oracle-15min` does, the others, which take thirty times as long, on 120,000 of them; and mutants.
 
 The idea: a comparison is worth what it can see, so each of the mutants must make it disagree, in a process of its
 own, and none of the controls.
@@ -23,7 +24,7 @@ from mapproof.spec.operations import KEYED, SIGNATURES
 families = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(3))
 @families
 def test_the_deciders_agree_with_brute_force(family: Family, seed: int) -> None:
     tally = compare(family, seed, 10_000)
@@ -31,8 +32,14 @@ def test_the_deciders_agree_with_brute_force(family: Family, seed: int) -> None:
 
 
 @families
+def test_machine_code_agrees_with_it_on_more(family: Family) -> None:
+    tally = compare(family, 10, 70_000, ["machine code"])
+    assert isinstance(tally, Counter), tally
+
+
+@families
 def test_the_search_alone_agrees_with_brute_force(family: Family) -> None:
-    tally = compare(family, 50, 10_000, ["search"])
+    tally = compare(family, 50, 20_000, ["search"])
     assert isinstance(tally, Counter), tally
 
 
