@@ -19,7 +19,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -126,12 +126,12 @@ def hunt(name: str, seed: int, budget: float) -> Hunt:
     )
 
 
-def acquit(name: str, schedules: int) -> Acquittal:
+def acquit(name: str, schedules: int, first_seed: int) -> Acquittal:
     """Run a correct map until so many schedules were run, seed after seed."""
     started = time.process_time()
     done = Tally()
     verdict, account = Verdict.SAMPLED, ""
-    seed = 0
+    seed = first_seed
     while done.runs < schedules and verdict is Verdict.SAMPLED:
         findings = _examined("correct", name, ROUND, seed, lambda tally: None)
         seed += 1
@@ -262,7 +262,7 @@ def run(arguments: argparse.Namespace) -> Iterator[Result]:
     """The results of all maps that were asked for, as they come."""
     names = frozenset(arguments.names)
     with ProcessPoolExecutor(arguments.jobs, max_tasks_per_child=1) as pool:
-        waiting = []
+        waiting: list[Future[Hunt] | Future[Acquittal]] = []
         if arguments.kind in ("broken", "all"):
             for name in [name for name in BROKEN if not names or name in names]:
                 waiting += [
@@ -271,7 +271,7 @@ def run(arguments: argparse.Namespace) -> Iterator[Result]:
                 ]
         if arguments.kind in ("correct", "all"):
             for name in [name for name in CORRECT if not names or name in names]:
-                waiting.append(pool.submit(acquit, name, arguments.schedules))
+                waiting.append(pool.submit(acquit, name, arguments.schedules, arguments.first_seed))
         for future in waiting:
             yield future.result()
 
@@ -280,11 +280,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("kind", nargs="?", default="all", choices=("all", "broken", "correct"))
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--seeds", type=int, default=5, help="how many, for each broken map")
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--budget", type=float, default=10.0, help="seconds to hunt a broken map")
-    parser.add_argument("--schedules", type=int, default=100_000, help="of each correct map")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="of each broken map")
+    parser.add_argument(
+        "--first-seed", type=int, default=0, metavar="N", help="when the maps are run in pieces"
+    )
+    parser.add_argument(
+        "--budget", type=float, default=10.0, metavar="SECONDS", help="of wall time, to hunt a broken map"
+    )
+    parser.add_argument("--schedules", type=int, default=100_000, metavar="N", help="of each correct map")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes")
     parser.add_argument("--to", type=Path, metavar="FILE", help="add the results to this file")
     parser.add_argument(
         "--page", type=Path, nargs="+", metavar="FILE", help="print docs/zoo.md from these files"

@@ -115,8 +115,9 @@ SPECIMENS: Final[Mapping[str, Specimen]] = {
     "replaced_lock": _exception(
         "lock replaced while it is awaited",
         "",
-        "clear; store 0 1; load_and_delete 0",
         "load_and_delete 0",
+        "clear",
+        "store 0 1; load_and_delete 0",
         preemptions=2,
     ),
     "scratch_attribute": _violation(
