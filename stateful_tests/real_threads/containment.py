@@ -1,8 +1,8 @@
 """Runs the child and notices what it cannot tell itself: that it crashed, ended, hangs, or eats memory.
 
-The idea: silence is measured in the parent's own looks at the journal, each of which counts for no more than it
-was meant to last; so a machine that is suspended, or so loaded that the parent does not run either, is not taken for
-a map that hangs.
+The idea: a busy machine must not make a map look as if it hangs. So silence is measured in the parent's own looks at the
+journal, each of which counts for no more than it was meant to last (the machine may have been suspended), and while
+a thread of the child wants to run, only the processor time that it got counts (`processes`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Final
 
 from mapproof.stateful_tests.real_threads.journal import Journal, Phase
 from mapproof.stateful_tests.real_threads.messages import OUTPUT, STACKS, Fault
+from mapproof.stateful_tests.real_threads.processes import activity_of, resident_megabytes
 
 _LOOK_SECONDS: Final = 0.05
 
@@ -31,6 +32,9 @@ _STACKS_SECONDS: Final = 2.0
 
 _OWN_PHASES: Final = frozenset({Phase.STARTING, Phase.JUDGING, Phase.ENDED})
 """In these nothing of the map runs."""
+
+_FROM_OUTSIDE: Final = frozenset({"SIGKILL", "SIGTERM", "SIGHUP", "SIGINT"})
+"""Signals that a process seldom sends to itself."""
 
 Look = Callable[[int, int], None]
 """Told how many rounds and operations are done."""
@@ -105,6 +109,7 @@ class _Watch:
         self._limits = limits
         self._look = look
         self._position = journal.position()
+        self._processor = 0.0
         self._silent = 0.0
 
     def to_the_end(self) -> Noticed | None:
@@ -121,7 +126,11 @@ class _Watch:
                 return noticed
 
     def _hangs(self, seconds: float) -> Noticed | None:
-        position = self._journal.position()
+        position, activity = self._journal.position(), activity_of(self._process.pid)
+        if activity is not None:
+            used, self._processor = activity.processor - self._processor, activity.processor
+            if activity.runnable:
+                seconds = min(seconds, used)
         if position != self._position:
             self._position, self._silent = position, 0.0
             return None
@@ -160,15 +169,6 @@ class _Watch:
         )
 
 
-def resident_megabytes(pid: int) -> float | None:
-    """What a process has in memory; None where the system does not say (it does on Linux)."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 def _ended(code: int) -> Noticed | None:
     """What an exit code says; 0 may be what the child ends with."""
     if code == 0:
@@ -179,4 +179,6 @@ def _ended(code: int) -> Noticed | None:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
+    if name in _FROM_OUTSIDE:
+        return Noticed(None, f"the process was killed from outside by {name}, as a system out of memory does")
     return Noticed(Fault.CRASH, f"the process was killed by {name}")

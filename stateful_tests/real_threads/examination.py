@@ -21,7 +21,7 @@ from mapproof.spec.history import History
 from mapproof.spec.operations import Op
 from mapproof.stateful_tests.adapters import UnsuitableTarget
 from mapproof.stateful_tests.real_threads import accounts
-from mapproof.stateful_tests.real_threads.containment import Limits, Noticed, contain, resident_megabytes
+from mapproof.stateful_tests.real_threads.containment import Limits, Noticed, contain
 from mapproof.stateful_tests.real_threads.journal import Journal, Phase
 from mapproof.stateful_tests.real_threads.messages import (
     HISTORY,
@@ -38,6 +38,8 @@ from mapproof.stateful_tests.real_threads.messages import (
     write_request,
 )
 from mapproof.stateful_tests.real_threads.probing import keys_of
+from mapproof.stateful_tests.real_threads.processes import resident_megabytes
+from mapproof.stateful_tests.real_threads.rounds import settled
 from mapproof.stateful_tests.real_threads.source import Source
 
 CLIENTS: Final = 4
@@ -93,7 +95,8 @@ class ThreadFindings:
         """What was run, on which Python, and what the map was held to."""
         parts = [
             self.trouble or "",
-            f"{self.tally.rounds:,} rounds of {self.clients} real threads, {self.tally.operations:,} operations",
+            f"{_count(self.tally.rounds, 'round')} of {_count(self.clients, 'real thread')}",
+            _count(self.tally.operations, "operation"),
             f"{self.tally.undecided} histories undecided" if self.tally.undecided else "",
             *self._described(),
         ]
@@ -145,7 +148,7 @@ def examine_threads(
     """
     if clients < 1 or operations < 1 or budget <= 0:
         raise ValueError("clients and operations must be at least 1, and the budget above 0")
-    if megabytes is not None and resident_megabytes_unknown():
+    if megabytes is not None and resident_megabytes(os.getpid()) is None:
         raise UnsuitableTarget("a limit of memory can be held on Linux only")
     limits = Limits(silence_for(budget) if silence is None else silence, max(5.0, budget), megabytes)
     request = Request(
@@ -232,7 +235,8 @@ class _Examination:
         description = read_description(self._directory)
         keys = keys_of(text=description is not None and description.text_keys)
         entries = self._journal.entries(keys)
-        operations = accounts.since_the_first_call(entry.operation for entry in entries)
+        dict_like = description is not None and description.style == "dict-like"
+        operations = accounts.since_the_first_call(settled(entry.operation, dict_like) for entry in entries)
         lines = b"".join(History(operations).lines())
         history = self._keep(lines) if lines else None
         pending = {entry.operation.client for entry in entries if entry.operation.pending}
@@ -269,9 +273,8 @@ class _Examination:
         return file.read_text(errors="backslashreplace") if file.exists() else ""
 
 
-def resident_megabytes_unknown() -> bool:
-    """Whether the system does not tell how much memory a process has."""
-    return resident_megabytes(os.getpid()) is None
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _paragraph(lines: Iterable[str]) -> list[str]:

@@ -37,6 +37,9 @@ class Raised:
 IMPOSSIBLE = "ImpossibleAnswer"
 """The error of an operation whose answer is of a wrong shape."""
 
+_UNTIL_ALL_ARE_AWAKE = 200_000
+"""Nanoseconds."""
+
 Prepare = Callable[[int], None]
 """Called in the thread of a client before it begins."""
 
@@ -63,6 +66,7 @@ class Round:
         self._programs = (observers, *programs)
         self._journal = journal
         self._recorder = Recorder()
+        self._start = 0
         self._clients = [self._recorder.client() for _ in self._programs]
         self.raised: list[Raised] = []
         """In no order: each thread appends what ended it."""
@@ -73,7 +77,7 @@ class Round:
 
         Raises RuntimeError if the system gives no more threads.
         """
-        barrier = threading.Barrier(len(self._programs) - 1)
+        barrier = threading.Barrier(len(self._programs) - 1, self._agree_on_a_start)
         threads = [
             threading.Thread(target=self._thread, args=(client, barrier, deadline, prepare), daemon=True)
             for client in range(1, len(self._programs))
@@ -92,10 +96,10 @@ class Round:
         self._run(self._prepared(0), inf)
 
     def history(self) -> History:
-        """What was recorded; an answer of a wrong shape is an exception of the name `IMPOSSIBLE`."""
+        """What was recorded, each operation `settled`."""
         dict_like = self._adapter.style == "dict-like"
         recorded = self._recorder.history().operations
-        return History(tuple(_settled(operation, dict_like) for operation in recorded))
+        return History(tuple(settled(operation, dict_like) for operation in recorded))
 
     def impossible_answers(self) -> list[Operation]:
         """The operations whose answers are of wrong shapes, as they are."""
@@ -108,7 +112,14 @@ class Round:
             barrier.wait()
         except threading.BrokenBarrierError:
             return
+        while now() < self._start:
+            time.sleep(0)
         self._run(prepared, deadline)
+
+    def _agree_on_a_start(self) -> None:
+        """A barrier wakes its threads one after the other: without a moment to wait for, the first would be done
+        before the last begins."""
+        self._start = now() + _UNTIL_ALL_ARE_AWAKE
 
     def _prepared(self, client: int) -> _Prepared:
         """Made before the start, so that all begin at once."""
@@ -162,7 +173,8 @@ def _is_impossible(operation: Operation) -> bool:
     return operation.completed and not has_shape(SIGNATURES[operation.op].result, operation.result)
 
 
-def _settled(operation: Operation, dict_like: bool) -> Operation:
+def settled(operation: Operation, dict_like: bool) -> Operation:
+    """As it goes into a history: an answer of a wrong shape is an exception of the name `IMPOSSIBLE`."""
     if _is_impossible(operation):
         return replace(operation, result=None, error=IMPOSSIBLE)
     if dict_like and operation.op is Op.LOAD_OR_STORE and operation.completed:

@@ -84,6 +84,7 @@ if sys.version_info >= (3, 12):
         events = sys.monitoring.events
         sys.monitoring.use_tool_id(tool, "mapproof")
         sys.monitoring.register_callback(tool, events.LINE, at_line)
+        sys.monitoring.restart_events()  # lines stay disabled for whoever has the tool next
         sys.monitoring.set_events(tool, events.LINE)
         try:
             yield join
