@@ -40,15 +40,7 @@ from mapproof.stateful_tests.real_threads.messages import (
     write_answer,
     write_description,
 )
-from mapproof.stateful_tests.real_threads.plan import (
-    KEYS,
-    LENGTHS,
-    Pace,
-    Step,
-    draw,
-    in_this_round,
-    observers,
-)
+from mapproof.stateful_tests.real_threads.plan import KEYS, Pace, Step, draw, in_this_round, observers
 from mapproof.stateful_tests.real_threads.probing import Probed, probe
 from mapproof.stateful_tests.real_threads.rounds import Raised, Round
 from mapproof.stateful_tests.real_threads.yields import yields_at_lines
