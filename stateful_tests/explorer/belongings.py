@@ -39,9 +39,11 @@ class Belongings:
     names: dict[str, int] = field(default_factory=dict)
 
     def close(self) -> None:
-        """Free the locks: those of a module would be held in the next execution too, by nobody."""
+        """Free the locks: those of a module would be held in the next execution too, by nobody. Threads are over."""
         for lock in self.held:
             lock._at_fork_reinit()
+        for thread in self.threads.values():
+            thread._is_stopped = True  # type: ignore[attr-defined]  # as repr wants to know before Python 3.13
 
     def count(self, name: str) -> int:
         """How often this was asked of that name, this time included."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Iterator
 from threading import Lock
@@ -11,18 +12,18 @@ from typing import Any
 from mapproof.impl.sync import fatal
 from mapproof.spec.claims import Claims, Contract
 
-_HIDDEN = [threading.Lock()]
+_HIDDEN = itertools.repeat(threading.Lock())
 
 
 class BehindHiddenLocks(dict):  # type: ignore[type-arg]
-    """Its locks were made at import and stand in a list, where nobody looks for them."""
+    """Its lock was made at import and stands in an iterator, where nobody can look for it."""
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        with _HIDDEN[0]:
+        with next(_HIDDEN):
             super().__setitem__(key, value)
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
-        with _HIDDEN[0]:
+        with next(_HIDDEN):
             return super().setdefault(key, default)
 
 
