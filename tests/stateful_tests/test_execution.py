@@ -1,56 +1,25 @@
-"""One run of a fixed scenario: what can be wrong with it, how it is told, and how its schedule shrinks."""
+"""One run of a fixed scenario: what can be wrong with it, and how its schedule shrinks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import maps_to_test as maps
 import pytest
+from failing_runs import first_failure, on, replayed
 
 from mapproof.impl.rwmutex_map import RWMutexMap
-from mapproof.impl.sync_map import SyncMap
 from mapproof.spec.linearizability import Unknown
 from mapproof.stateful_tests import execution
 from mapproof.stateful_tests.catalogue.words import scenario_of
-from mapproof.stateful_tests.execution import Execution, Laboratory, laboratory
+from mapproof.stateful_tests.execution import laboratory
 from mapproof.stateful_tests.exhaustion import Exhaustion
-from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
-from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Schedule
 from mapproof.stateful_tests.recording import FailureKind
-from mapproof.stateful_tests.scenarios import Scenario
 from mapproof.stateful_tests.shrink import fewest_switches
 from mapproof.stateful_tests.targets import target_of
-from mapproof.stateful_tests.trace import tell
-
-
-@contextmanager
-def on(make: Any, setup: str, *threads: str) -> Iterator[tuple[Laboratory, Scenario]]:
-    """A laboratory for the map, and the scenario."""
-    target = target_of(make, make.__name__)
-    with laboratory(target) as lab:
-        yield lab, scenario_of(target.adapter, setup, *threads)
-
-
-def replayed(lab: Laboratory, scenario: Scenario, text: str) -> Execution:
-    strategy = Replay(Schedule.parse(text))
-    strategy.begin()
-    return lab.run(scenario, strategy)
-
-
-def first_failure(lab: Laboratory, scenario: Scenario, bound: int = 2) -> Execution:
-    strategy = PreemptionBound(bound)
-    while strategy.begin():
-        ran = lab.run(scenario, strategy)
-        if ran.failure is not None:
-            return ran
-    raise AssertionError("no schedule fails")
-
 
 PROGRAMS: dict[Any, tuple[FailureKind, str, tuple[str, ...]]] = {
     maps.CheckThenAct: (
@@ -164,100 +133,6 @@ def test_a_map_may_use_its_locks_while_it_is_made() -> None:
     assert [operation.result for operation in ran.history.operations[:2]] == [(1, True), (None, False)]
 
 
-ACCOUNT = """\
-NOT LINEARIZABLE: client 1's load_or_store('a', 1) -> (1, False) at 3..8 and client 2's load_or_store('a', 2) -> \
-(2, False) at 4..5 both found key 'a' missing, but nothing deleted it between them
-
-before (client 0):
-  m['b'] = 9  done
-
-client 1                                                  │ client 2
-──────────────────────────────────────────────────────────┼──────────────────────────────────────────────────────────
-m.setdefault('a', 1)                                      │
-  maps_to_test.py:{line} if key not in self:                  │
-                                                          │ m.setdefault('a', 2)  → 2
-                                                          │ m.get('a', MISSING)  → 2
-  maps_to_test.py:{next} self[key] = default                  │
-  maps_to_test.py:{last} return self[key]                     │
-  → 1                                                     │
-
-after (client 0):
-  m.get('a', MISSING)  → 1
-  m.get('b', MISSING)  → 9
-  m.get('a', MISSING)  → 1
-  m.get('b', MISSING)  → 9
-  list(m.items())  → [['b', 9], ['a', 1]]
-  len(m)  → 2
-
-history, call..return (* = the core: no order of these explains their answers):
-  client 0    1..2    store('b', 9) -> None
-* client 1    3..8    load_or_store('a', 1) -> (1, False)
-* client 2    4..5    load_or_store('a', 2) -> (2, False)
-  client 2    6..7    load('a') -> (2, True)
-  client 0    9..10   load('a') -> (1, True)
-  client 0   11..12   load('b') -> (9, True)
-  client 0   13..14   load('a') -> (1, True)
-  client 0   15..16   load('b') -> (9, True)
-  client 0   17..18   range() -> [['b', 9], ['a', 1]]
-  client 0   19..20   len() -> 2"""
-
-
-def test_the_account_of_a_violation() -> None:
-    line = maps.CheckThenAct.setdefault.__code__.co_firstlineno + 1
-    assert line < 97, "the columns above are for line numbers of two digits"
-    with on(maps.CheckThenAct, "store b 9", "load_or_store a 1", "load_or_store a 2; load a") as (
-        lab,
-        scenario,
-    ):
-        failing = first_failure(lab, scenario, bound=1)
-        told = tell(lab, scenario, failing)
-    assert told == ACCOUNT.format(line=line, next=line + 1, last=line + 2)
-
-
-def test_the_account_of_a_deadlock() -> None:
-    with on(maps.Aged, "store b 9", "load b", "store a 1") as (lab, scenario):
-        told = tell(lab, scenario, first_failure(lab, scenario))
-    sentence, before, columns, history = told.split("\n\n")
-    assert sentence.startswith("DEADLOCK: client 1 waits to lock Lock made at ")
-    assert before == "before (client 0):\n  m['b'] = 9  done"
-    first, second = (line for line in columns.splitlines() if "m['" in line)
-    assert (first.split("│")[0].strip(), second.split("│")[1].strip()) == ("m['b']", "m['a'] = 1")
-    assert columns.count("maps_to_test.py:") >= 4
-    assert history == (
-        "history, call..return:\n"
-        "  client 0    1..2    store('b', 9) -> None\n"
-        "  client 1    3..     load('b') pending\n"
-        "  client 2    4..     store('a', 1) pending"
-    )
-    assert max(map(len, columns.splitlines())) <= 118
-
-
-class Forgets(SyncMap[Any, Any]):
-    """A load that another one interrupts finds nothing: it takes the value out and puts it back."""
-
-    def load(self, key: Any) -> Any:
-        value, found = self.load_and_delete(key)
-        if found:
-            self.store(key, value)
-        return value, found
-
-
-def test_the_account_of_a_reference_map_names_its_accesses() -> None:
-    with on(Forgets, "store a 1", "load a", "load a") as (lab, scenario):
-        told = tell(lab, scenario, first_failure(lab, scenario))
-    assert "m.load('a')  → absent" in told
-    assert "test_execution_and_trace.py:" in told
-    assert "  read: load" in told
-    assert "  mu: unlock" in told
-
-
-def test_telling_changes_nothing() -> None:
-    with on(maps.CheckThenAct, "", "load_or_store a 1", "load_or_store a 2") as (lab, scenario):
-        failing = first_failure(lab, scenario)
-        assert tell(lab, scenario, failing) == tell(lab, scenario, failing)
-        assert replayed(lab, scenario, str(failing.schedule)) == failing
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_no_switch_can_be_taken_from_the_fewest(seed: int) -> None:
     programs = ("store b 9", "load b; load_or_store a 1; load a", "load b; load_or_store a 2; load a")
@@ -302,7 +177,3 @@ def test_the_limit_is_exact() -> None:
     scenario = scenario_of(target.adapter, "", "store a 1", "load a")
     assert Exhaustion("it", target, scenario, bound=2, limit=6).run().verdict == "EXHAUSTED"
     assert Exhaustion("it", target, scenario, bound=2, limit=5).run().verdict == "SAMPLED"
-
-
-def test_the_files_of_the_tests_are_where_they_say() -> None:
-    assert Path(maps.__file__).name == "maps_to_test.py"
