@@ -57,6 +57,7 @@ def test_a_file_says_what_it_takes_to_repeat_it(kept: Path) -> None:
     assert str(schedule) == saved.schedule == content["schedule"]
 
 
+@pytest.mark.interpreter
 def test_a_fresh_process_fails_a_hundred_times_of_a_hundred(process: Any, kept: Path) -> None:
     ended = process("replay", kept, "--times", "100", cwd=kept.parents[1])
     assert (ended.returncode, ended.stderr) == (1, "")
@@ -80,6 +81,7 @@ def test_a_map_that_fails_in_another_way_says_so(process: Any, kept: Path, here:
     assert "failed 1 of 1 times; in another way than was saved: exception" in ended.stdout
 
 
+@pytest.mark.interpreter
 def test_a_map_that_can_no_longer_be_simulated_gives_no_verdict(process: Any, kept: Path, here: Path) -> None:
     starting = "import threading\n\n" + WRONG.replace(
         "return self[key]", "threading.Thread(target=print).start()"
@@ -99,6 +101,7 @@ USES = {
 """Wrong uses of a map, each in a scenario in which every answer is right all the same."""
 
 
+@pytest.mark.interpreter
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize(
     ("checks", "kind"),

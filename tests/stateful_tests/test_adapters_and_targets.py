@@ -22,6 +22,8 @@ from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import KEYS
 from mapproof.stateful_tests.targets import target_of
 
+pytestmark = pytest.mark.interpreter
+
 DICT_OPS = {
     Op.LOAD,
     Op.STORE,

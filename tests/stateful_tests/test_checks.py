@@ -26,6 +26,8 @@ from mapproof.stateful_tests.shrink import simplest
 from mapproof.stateful_tests.targets import target_of
 from mapproof.stateful_tests.trace import tell
 
+pytestmark = pytest.mark.interpreter
+
 ALL = Checks(races=True, invariants=True)
 EACH = (Checks(races=True), Checks(invariants=True), ALL)
 

@@ -21,6 +21,8 @@ from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Schedule
 
+pytestmark = pytest.mark.interpreter
+
 Work = Callable[[], None]
 
 

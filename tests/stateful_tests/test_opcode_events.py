@@ -14,6 +14,8 @@ from exploring import explore, outcomes
 from mapproof.stateful_tests.explorer.opcode_events import opcode_events
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 
+pytestmark = pytest.mark.interpreter
+
 FILES = [programs.FILE]
 TWO_WINNERS = {(1, 1), (2, 2), (1, 2)}
 

@@ -29,12 +29,14 @@ class ChecksThenActs(dict):  # type: ignore[type-arg]
         return self[key]
 
 
+@pytest.mark.interpreter
 def test_a_failure_that_does_not_repeat_is_told_as_such() -> None:
     findings = examine(target_of(FailsNowAndThen, "it"), budget=10, seed=0)
     assert findings.counterexample is not None
     assert findings.counterexample.account.startswith(NOT_REPEATED)
 
 
+@pytest.mark.interpreter
 def test_a_failure_that_repeats_says_nothing_of_the_kind() -> None:
     findings = examine(target_of(ChecksThenActs, "it"), budget=10, seed=0)
     assert findings.counterexample is not None

@@ -16,6 +16,8 @@ from mapproof.stateful_tests.conformance import check_map, examine
 from mapproof.stateful_tests.explorer.watchdog import Stalled, watchdog
 from mapproof.stateful_tests.targets import target_of
 
+pytestmark = pytest.mark.interpreter
+
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
