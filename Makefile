@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test lint format prove package zoo-30min oracle-15min maps-15min bench-checker bench-explorer bench-hook clean
+.PHONY: help verify test pythons lint format prove package zoo-30min oracle-15min maps-15min bench-checker bench-explorer bench-hook clean
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -15,8 +15,12 @@ help: ## List the targets
 verify: $(INSTALLED) ## Prove, explore and test the reference maps: one table (about 90 s)
 	$(BIN)/mapproof verify
 
-test: $(INSTALLED) ## Run the tests of the kit itself (about 8 minutes)
-	$(BIN)/pytest -n auto
+test: $(INSTALLED) ## Run the tests of the kit itself; those that hang on the interpreter on the other Pythons too (about 8 minutes)
+	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/python tools/pythons.py
+
+pythons: $(INSTALLED) ## The tests that hang on the interpreter, on each of Python 3.11, 3.12 and 3.13 that is here beside .venv (about 1 minute)
+	$(BIN)/python tools/pythons.py
 
 lint: $(INSTALLED) ## ruff, mypy strict and the import contract (about 20 s)
 	$(BIN)/ruff check .
@@ -53,7 +57,7 @@ bench-checker: $(INSTALLED) ## Time and memory of the checker on a million opera
 	$(BIN)/python benchmarks/checker.py
 
 clean: ## Remove the virtual environment and everything that was built
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-3.* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -84,7 +84,7 @@ def environment(python: Path, version: str) -> Path:
 
 
 def newer(file: Path, other: Path) -> bool:
-    return file.stat().st_mtime > other.stat().st_mtime
+    return file.stat().st_mtime >= other.stat().st_mtime
 
 
 def run_tests(python: Path) -> bool:
