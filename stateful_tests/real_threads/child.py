@@ -15,7 +15,7 @@ import sys
 import sysconfig
 import threading
 import traceback
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from random import Random
 from time import perf_counter_ns as now
@@ -43,7 +43,7 @@ from mapproof.stateful_tests.real_threads.messages import (
 from mapproof.stateful_tests.real_threads.plan import KEYS, Pace, Step, draw, in_this_round, observers
 from mapproof.stateful_tests.real_threads.probing import Probed, probe
 from mapproof.stateful_tests.real_threads.rounds import Raised, Round
-from mapproof.stateful_tests.real_threads.yields import yields_at_lines
+from mapproof.stateful_tests.real_threads.yields import Join, yields
 
 SWITCH_INTERVAL: Final = 1e-6
 """Seconds after which a thread that wants to run asks for the GIL: as short as Python allows."""
@@ -120,7 +120,7 @@ def _description(probed: Probed) -> Description:
         left_out=adapter.left_out,
         contracts={op: str(probed.claims.of(op)) for op in WHOLE_MAP if op in adapter.forms},
         text_keys=isinstance(probed.keys[0], str),
-        lines=bool(probed.files),
+        inside=bool(probed.files),
     )
 
 
@@ -186,17 +186,17 @@ class _Campaign:
         watchers = observers(forms, keys)
         one = Round(target, self._probed.adapter, self._probed.keys, programs, journal, watchers)
         journal.phase = Phase.RUNNING
-        with ExitStack() as stack:
-            join = (
-                stack.enter_context(yields_at_lines(self._probed.files))
-                if pace is Pace.INSIDE
-                else lambda random: None
-            )
+        with self._disturbed(pace) as join:
             one.run_threads(deadline, lambda client: join(Random(f"{seed}/{client}")))
         journal.phase = Phase.OBSERVING
         if not one.raised:
             one.observe()
         return self._judged(target, one)
+
+    def _disturbed(self, pace: Pace) -> AbstractContextManager[Join]:
+        if pace in (Pace.LINES, Pace.INSTRUCTIONS):
+            return yields(self._probed.files, pace is Pace.INSTRUCTIONS)
+        return nullcontext(lambda random: None)
 
     def _judged(self, target: Any, one: Round) -> Failed | None:
         """What is wrong, the plainest first; the history is written if anything is."""

@@ -1,8 +1,8 @@
 """Runs the child and notices what it cannot tell itself: that it crashed, ended, hangs, or eats memory.
 
 The idea: a busy machine must not make a map look as if it hangs. So silence is measured in the parent's own looks at the
-journal, each of which counts for no more than it was meant to last (the machine may have been suspended), and while
-a thread of the child wants to run, only the processor time that it got counts (`processes`).
+journal, each of which counts for no more than it was meant to last (the machine may have been suspended), less the
+time in which some thread of the child could have run and had no processor, but for what the others computed then.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from typing import Final
 
 from mapproof.stateful_tests.real_threads.journal import Journal, Phase
 from mapproof.stateful_tests.real_threads.messages import OUTPUT, STACKS, Fault
-from mapproof.stateful_tests.real_threads.processes import activity_of, resident_megabytes
+from mapproof.stateful_tests.real_threads.processes import (
+    processor_seconds,
+    resident_megabytes,
+    waited_for_a_processor,
+)
 
 _LOOK_SECONDS: Final = 0.05
 
@@ -109,7 +113,8 @@ class _Watch:
         self._limits = limits
         self._look = look
         self._position = journal.position()
-        self._processor = 0.0
+        self._used = 0.0
+        self._waited: dict[int, float] = {}
         self._silent = 0.0
 
     def to_the_end(self) -> Noticed | None:
@@ -126,11 +131,8 @@ class _Watch:
                 return noticed
 
     def _hangs(self, seconds: float) -> Noticed | None:
-        position, activity = self._journal.position(), activity_of(self._process.pid)
-        if activity is not None:
-            used, self._processor = activity.processor - self._processor, activity.processor
-            if activity.runnable:
-                seconds = min(seconds, used)
+        position = self._journal.position()
+        seconds = self._silence_of(seconds)
         if position != self._position:
             self._position, self._silent = position, 0.0
             return None
@@ -146,6 +148,14 @@ class _Watch:
             return None
         self._ask_for_stacks()
         return Noticed(Fault.HANG, f"nothing began or ended for {self._limits.silence:g} s")
+
+    def _silence_of(self, seconds: float) -> float:
+        """How much of the time since the last look the child could have used."""
+        used, waited = processor_seconds(self._process.pid), waited_for_a_processor(self._process.pid) or {}
+        starved = max((waited[thread] - self._waited.get(thread, 0.0) for thread in waited), default=0.0)
+        computed = used - self._used
+        self._used, self._waited = used, waited
+        return min(seconds, max(seconds - starved, computed, 0.0))
 
     def _ask_for_stacks(self) -> None:
         if not hasattr(signal, "SIGUSR1"):

@@ -107,7 +107,7 @@ class ThreadFindings:
         if found is None:
             return
         yield found.build
-        yield f"yields between operations{' and at lines' if found.lines else ' only'}"
+        yield f"yields between operations{' and inside them' if found.inside else ' only'}"
         yield f"operations: {', '.join(found.forms)}"
         if found.contracts:
             yield f"contracts: {', '.join(f'{op} {contract}' for op, contract in found.contracts.items())}"

@@ -57,7 +57,7 @@ class Request(msgspec.Struct, frozen=True):
 class Description(msgspec.Struct, frozen=True):
     """What the child found out before the first round; `forms` are texts, as in an adapter's forms.
 
-    `contracts` has the words of a claim for each operation on the whole map; `lines` is whether there is Python of
+    `contracts` has the words of a claim for each operation on the whole map; `inside` is whether there is Python of
     the map's own to yield in; `build` names the interpreter.
     """
 
@@ -67,7 +67,7 @@ class Description(msgspec.Struct, frozen=True):
     left_out: tuple[str, ...]
     contracts: dict[Op, str]
     text_keys: bool
-    lines: bool
+    inside: bool
 
 
 class Failed(msgspec.Struct, frozen=True):

@@ -35,11 +35,13 @@ Forms = Mapping[Op, Sequence[Any]]
 
 
 class Pace(Enum):
-    """How a round is disturbed: not at all, between operations, or at the lines of the map's own code as well."""
+    """How a round is disturbed: not at all; between operations; or also inside them, at lines or at instructions of
+    the map's own Python."""
 
     PLAIN = "plain"
     BETWEEN = "between"
-    INSIDE = "inside"
+    LINES = "lines"
+    INSTRUCTIONS = "instructions"
 
 
 KEYS: Final = (1, 1, 2, 3, 8, 64)

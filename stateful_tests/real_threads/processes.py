@@ -1,34 +1,33 @@
-"""What Linux tells of another process in /proc: whether it wants to run, what it used. Elsewhere nothing is known."""
+"""What Linux tells of another process in /proc: what its threads waited for, what it used. Elsewhere nothing is known."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """`runnable`: a thread runs or waits for a processor. `processor`: seconds that all threads had of one."""
+def waited_for_a_processor(pid: int) -> dict[int, float] | None:
+    """Seconds that each thread of a process could have run and had no processor; None where the system does not say.
 
-    runnable: bool
-    processor: float
-
-
-def activity_of(pid: int) -> Activity | None:
-    """Of all threads of a process; None where the system does not say."""
+    Threads are named by the system's numbers.
+    """
+    waited: dict[int, float] = {}
     try:
-        own = _fields(Path(f"/proc/{pid}/stat"))
-        states = [_fields(task / "stat")[0] for task in Path(f"/proc/{pid}/task").iterdir()]
-        ticks = int(own[11]) + int(own[12])
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            waited[int(task.name)] = int((task / "schedstat").read_text().split()[1]) / 1e9
     except (OSError, IndexError, ValueError):
         return None
-    return Activity("R" in states, ticks / os.sysconf("SC_CLK_TCK"))
+    return waited
 
 
-def _fields(file: Path) -> list[str]:
-    """What follows the name of the program, which may hold anything."""
-    return file.read_text(errors="replace").rpartition(")")[2].split()
+def processor_seconds(pid: int) -> float:
+    """Seconds of a processor that all threads of a process had; 0 where the system does not say."""
+    try:
+        after_the_name = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        ticks = int(after_the_name[11]) + int(after_the_name[12])
+    except (OSError, IndexError, ValueError):
+        return 0.0
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def resident_megabytes(pid: int) -> float | None:

@@ -202,7 +202,7 @@ def test_the_scope_says_what_was_done(tmp_path: Path) -> None:
     assert (evidence.name, evidence.kind) == ("of_text", Kind.TEST)
     assert re.fullmatch(
         r"[\d,]+ rounds? of 3 real threads; [\d,]+ operations; CPython 3\.\d+\.\w+ with(out)? a GIL.*; "
-        r"yields between operations and at lines; operations: load, .*; "
+        r"yields between operations and inside them; operations: load, .*; "
         r"contracts: range weak, clear weak, len atomic.*",
         evidence.scope,
     ), evidence.scope

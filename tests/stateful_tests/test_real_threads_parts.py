@@ -25,10 +25,14 @@ from mapproof.stateful_tests.real_threads import accounts, record
 from mapproof.stateful_tests.real_threads.journal import NOT_KEPT, Journal
 from mapproof.stateful_tests.real_threads.plan import KEYS, Pace, Step, draw, in_this_round, observers
 from mapproof.stateful_tests.real_threads.probing import probe
-from mapproof.stateful_tests.real_threads.processes import activity_of, resident_megabytes
+from mapproof.stateful_tests.real_threads.processes import (
+    processor_seconds,
+    resident_megabytes,
+    waited_for_a_processor,
+)
 from mapproof.stateful_tests.real_threads.rounds import IMPOSSIBLE, Round, settled
 from mapproof.stateful_tests.real_threads.source import Source
-from mapproof.stateful_tests.real_threads.yields import yields_at_lines
+from mapproof.stateful_tests.real_threads.yields import yields
 
 ALL = dict.fromkeys(Op, (None,))
 
@@ -247,7 +251,7 @@ def test_recording_lets_through_what_is_no_exception() -> None:
 
 
 def test_a_program_has_its_values_to_itself_and_follows_its_seed() -> None:
-    options: dict[str, Any] = {"clients": 4, "operations": 100, "keys": 3, "pace": Pace.INSIDE}
+    options: dict[str, Any] = {"clients": 4, "operations": 100, "keys": 3, "pace": Pace.LINES}
     programs = draw(ALL, **options, random=Random("x"))
     assert programs == draw(ALL, **options, random=Random("x"))
     assert programs != draw(ALL, **options, random=Random("y"))
@@ -425,49 +429,61 @@ def test_the_last_operations_are_few() -> None:
 # -- yields and processes
 
 
-def goes_wrong(files: frozenset[str], seed: int) -> bool:
+def goes_wrong(files: frozenset[str], seed: int, instructions: bool = False) -> bool:
     adapter = adapter_for({}).only(frozenset({Op.LOAD_OR_STORE, Op.LOAD}))
     programs = draw(adapter.forms, clients=2, operations=6, keys=1, pace=Pace.PLAIN, random=Random(seed))
     one = Round(maps.LosesUpdates(), adapter, (0,), programs, Journal(None, 2, 6))
-    with yields_at_lines(files) as join:
+    with yields(files, instructions) as join:
         one.run_threads(prepare=lambda client: join(Random(f"{seed}/{client}")))
     return isinstance(check(one.history()), Violation)
 
 
-def test_yields_at_lines_let_a_race_happen() -> None:
+@pytest.mark.parametrize("instructions", [False, True])
+def test_yields_let_a_race_happen(instructions: bool) -> None:
     """As many rounds without them hardly ever show it."""
     wrong = rounds = 0
     while wrong < 3:
         assert rounds < 2000
-        wrong += goes_wrong(frozenset({maps.__file__}), rounds)
+        wrong += goes_wrong(frozenset({maps.__file__}), rounds, instructions)
         rounds += 1
     assert sum(goes_wrong(frozenset(), seed) for seed in range(rounds)) < 3
 
 
 def test_threads_that_did_not_join_are_left_alone() -> None:
-    with yields_at_lines(frozenset({maps.__file__})):
+    with yields(frozenset({maps.__file__}), False):
         maps.LosesUpdates().setdefault(1, 2)
     assert sys.gettrace() is None or sys.version_info < (3, 12)
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system does not tell")
-def test_a_process_that_waits_is_told_from_one_that_wants_to_run() -> None:
-    asleep = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the system does not tell")
+def test_a_process_that_was_not_let_run_is_told_from_one_that_waits() -> None:
+    """Three that compute on one processor, beside one that sleeps."""
+    core = min(os.sched_getaffinity(0))
+    spin = f"import os; os.sched_setaffinity(0, [{core}]); print(1, flush=True)\nwhile True: pass"
+    codes = [spin, spin, spin, "import sys; print(1, flush=True); sys.stdin.read()"]
+    running = [
+        subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for code in codes
+    ]
     try:
-        deadline = time.monotonic() + 20
-        while (activity := activity_of(asleep.pid)) is None or activity.runnable:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        for process in running:
+            assert process.stdout is not None
+            process.stdout.readline()
+        before = [sum((waited_for_a_processor(process.pid) or {}).values()) for process in running]
+        time.sleep(0.4)
+        after = [sum((waited_for_a_processor(process.pid) or {}).values()) for process in running]
     finally:
-        asleep.kill()
-        asleep.communicate()
-    mine = activity_of(os.getpid())
-    assert mine is not None
-    assert mine.runnable
-    assert mine.processor > 0
+        for process in running:
+            process.kill()
+            process.communicate()
+    *spinning, asleep = (late - early for early, late in zip(before, after, strict=True))
+    assert sum(spinning) > 0.3
+    assert processor_seconds(os.getpid()) > 0
+    assert processor_seconds(running[0].pid) == 0
+    assert asleep < 0.1
+    assert waited_for_a_processor(running[0].pid) is None
     assert (resident_megabytes(os.getpid()) or 0) > 1
-    assert activity_of(asleep.pid) is None
-    assert resident_megabytes(asleep.pid) is None
+    assert resident_megabytes(running[0].pid) is None
 
 
 def test_a_round_whose_threads_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
