@@ -99,14 +99,24 @@ def stacks(text: str, clients: Mapping[int, int]) -> Iterator[str]:
     for block in _blocks(text):
         header = next((found for line in block if (found := _THREAD.match(line))), None)
         frames = [found for line in block if (found := _FRAME.match(line))]
-        kits = [place for place, frame in enumerate(frames) if _is_the_kits(frame["file"])]
-        shown = frames[: kits[0]] if kits else frames
+        shown, called_by_us = _of_the_map(frames)
         client = None if header is None else clients.get(int(header["ident"], 16))
-        if not shown or (kits and client is None):
+        if not shown or (called_by_us and client is None):
             continue
         yield f"  {f'client {client}' if client is not None else 'another thread'}, innermost first:"
         for frame in shown:
             yield f"    {frame['file']}:{frame['line']} in {frame['name']}"
+
+
+def _of_the_map(frames: list[re.Match[str]]) -> tuple[list[re.Match[str]], bool]:
+    """The frames, innermost first, that were called by the kit, without those that yield, and whether it called any."""
+    inner_to_outer = [_is_the_kits(frame["file"]) for frame in frames]
+    if True not in inner_to_outer:
+        return frames, False
+    outermost = len(frames) - 1 - inner_to_outer[::-1].index(True)
+    while outermost > 0 and inner_to_outer[outermost - 1]:
+        outermost -= 1
+    return [frame for frame, ours in zip(frames[:outermost], inner_to_outer, strict=False) if not ours], True
 
 
 _ROOM: Final = Path(__file__).parents[1]

@@ -108,7 +108,8 @@ def test_a_hang_is_found(made: Any, tmp_path: Path) -> None:
     running = [op for op in history_of(found, tmp_path).operations if op.pending]
     assert len(running) >= (2 if made is maps.Crossed else 1)
     stacks = found.account.partition("\nstacks:\n")[2]
-    assert all(f"client {op.client}, innermost first:\n    {maps.__file__}:" in stacks for op in running)
+    of_every = all if made is maps.Crossed else any  # one that spins may be met on its way into the map
+    assert of_every(f"client {op.client}, innermost first:\n    {maps.__file__}:" in stacks for op in running)
     assert "another thread" not in stacks
 
 

@@ -396,9 +396,12 @@ Thread 0x000000000000000c (most recent call first):
   File "{accounts.__file__}", line 1 in wait_for_the_end
 
 Current thread 0x000000000000000a (most recent call first):
+  File "{accounts.__file__}", line 5 in yields_or_not
   File "/home/me/map.py", line 7 in _grow
   File "/home/me/map.py", line 12 in __setitem__
   File "{accounts.__file__}", line 1 in perform
+  File "{accounts.__file__}", line 2 in record
+  File "/usr/lib/python3/threading.py", line 1 in run
 
 Thread 0x00000000000000dd (most recent call first):
   File "/home/me/map.py", line 90 in sweep
