@@ -64,8 +64,8 @@ class Return(_Row, frozen=True):
 
 class Step(_Row, frozen=True):
     """A client ran a line (`traced`), or accessed a primitive there. `steps` is how many of the scheduler's steps that
-    was: a line of several instructions may be left in the middle, and then comes again. `owners` are the locks held
-    after it, each with its clients, where that has changed."""
+    was: a line may be left in the middle, and then comes again (`continued`). `owners` are the locks held after it, each
+    with its clients, where that has changed."""
 
     client: int
     file: str
@@ -75,6 +75,7 @@ class Step(_Row, frozen=True):
     touches: tuple[Touch, ...] = ()
     steps: int = 1
     traced: bool = True
+    continued: bool = False
     owners: dict[str, tuple[int, ...]] | None = None
 
 
@@ -138,7 +139,7 @@ class Recorded(_Struct, frozen=True):
     core: bool = False
 
 
-class Trace(_Struct, frozen=True):
+class Trace(msgspec.Struct, frozen=True):
     """A failing run. `before` and `after` are what client 0 did alone, `rows` what the clients did at once.
 
     `repeated` is False if the run that was watched did not go as the one that failed: the rows are then of another run.
@@ -156,4 +157,4 @@ class Trace(_Struct, frozen=True):
     schedule: str = "-"
     repeated: bool = True
     valued: bool = True
-    schema: int = msgspec.field(default=SCHEMA)
+    schema: int = SCHEMA

@@ -73,7 +73,7 @@ class Cell:
             yield Cell(self.client, self.style, _cut(self.text, room), self._place)
             below = self.note
         else:
-            indent = "  " if self.text[:1] == " " else ""
+            indent = self.text[: len(self.text) - len(self.text.lstrip())]
             yield from (Cell(self.client, self.style, text) for text in _wrapped(self.text, width, indent))
             below = f"{self.note}  {self.place}".strip()
         for text in _wrapped(below, width, _BELOW) if below else ():
@@ -281,7 +281,8 @@ def described(step: Step) -> Cell:
         notes.append(f"holds {', '.join(held)}" if held else "holds no lock")
     where = f"{PurePath(step.file).name}:{step.line}" if step.file else ""
     if step.traced:
-        return Cell(step.client, Style.STEP, step.source, where, "  ".join(notes))
+        source = f"… {step.source}" if step.continued else step.source
+        return Cell(step.client, Style.STEP, source, where, "  ".join(notes))
     return Cell(step.client, Style.ACCESS, f"  {notes[0]}", where, "  ".join(notes[1:]))
 
 

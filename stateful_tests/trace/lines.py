@@ -19,6 +19,7 @@ from mapproof.spec.accesses import Access
 from mapproof.stateful_tests.explorer.cooperative_threading import Lock, RLock
 from mapproof.stateful_tests.places import Place
 from mapproof.stateful_tests.trace.events import Step, Touch
+from mapproof.stateful_tests.trace.locks import Owners
 from mapproof.stateful_tests.trace.reading import (
     Eyes,
     Instruction,
@@ -49,10 +50,12 @@ class Line:
     function: str
     source: str
     traced: bool
+    continued: bool = False
     steps: int = 0
     touches: list[Touch] = field(default_factory=list)
     sites: list[Site | None] = field(default_factory=list)
-    owners: dict[str, tuple[int, ...]] | None = None
+    owners: tuple[Owners, Owners] | None = None
+    """Before and after."""
 
     @staticmethod
     def at(client: int, place: Place | None, traced: bool) -> Line:
@@ -66,6 +69,10 @@ class Line:
         self.touches.append(touch)
         self.sites.append(site)
         return len(self.touches) - 1
+
+    def owned(self, before: Owners, after: Owners) -> None:
+        """A step of the row has changed who holds the locks."""
+        self.owners = (self.owners[0] if self.owners else before, after)
 
     @property
     def where(self) -> str:
@@ -83,7 +90,9 @@ class Line:
             tuple(self._touch(i) for i in range(len(self.touches))),
             self.steps,
             self.traced,
-            self.owners,
+            self.continued,
+            # A lock that was taken and given back in one line is nothing that anybody could have waited for.
+            None if self.owners is None or self.owners[0] == self.owners[1] else self.owners[1],
         )
 
     def _touch(self, i: int) -> Touch:
@@ -162,7 +171,9 @@ class Lines:
         key = None if ran is None or ran.name == "BEFORE_WITH" else (ran.name, ran.position)
         visit = self._visit(client, frame, place.number, key)
         if visit.row is None or visit.row is not last:
+            continued = visit.row is not None
             visit.row = Line.at(client, place, traced=True)
+            visit.row.continued = continued
         visit.row.steps += 1
         if self._values and ran is not None:
             self._look(visit, visit.row, ran)

@@ -15,6 +15,7 @@ from mapproof.impl.sync import Mutex, RWMutex
 from mapproof.spec.accesses import Access
 from mapproof.stateful_tests.explorer.cooperative_threading import Lock, RLock
 from mapproof.stateful_tests.explorer.cooperative_threading.clock import CLOCK
+from mapproof.stateful_tests.explorer.cooperative_threading.locks import WaiterLock
 from mapproof.stateful_tests.trace.events import Held
 from mapproof.stateful_tests.trace.values import Names
 
@@ -56,6 +57,8 @@ class Locks:
         if known is None:
             wanted = self.aliases.get(id(target), (_short(target), target))[0]
             same = sum(name.partition("#")[0] == wanted for name, _ in self._named.values())
+            if isinstance(target, WaiterLock):
+                same = 0  # whose it is can be told by who waits for it
             known = self._named[id(target)] = (f"{wanted}#{same + 1}" if same else wanted, target)
             if _is_mutex(target):
                 self._mutexes[id(target)] = target
@@ -70,8 +73,8 @@ class Locks:
         elif access in _GIVEN_BACK:
             self._leaving.append((id(target), client))
 
-    def changed(self, where: str) -> Owners | None:
-        """The owners, if the step that was made `where` has changed them."""
+    def changed(self, where: str) -> tuple[Owners, Owners] | None:
+        """The owners before and after the step that was made `where`, if it has changed them."""
         owners: Owners = {}
         for mutex in self._mutexes.values():
             if mutex.holder is not None:
@@ -86,8 +89,8 @@ class Locks:
             for client in clients:
                 if client not in self._owners.get(lock, ()):
                     self._taken[lock, client] = where
-        self._owners = owners
-        return owners
+        before, self._owners = self._owners, owners
+        return before, owners
 
     def _let_go(self) -> None:
         """A readers-writer lock tells before it is given back: the step that does it is the next one."""

@@ -386,9 +386,9 @@ class _Recorder:
         run.lines.settle()
         last = run.rows[-1] if run.rows else None
         if isinstance(last, Line):
-            owners = run.locks.changed(last.where)
-            if owners is not None:
-                last.owners = owners
+            changed = run.locks.changed(last.where)
+            if changed is not None:
+                last.owned(*changed)
         if self._picture is not None:
             state = self._picture(run.made, self._names)
             if state != run.state:
