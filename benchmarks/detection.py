@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,10 @@ class Hunt:
     @property
     def right(self) -> bool:
         return self.verdict == Verdict.FAILED and self.found <= WITHIN
+
+    @property
+    def small(self) -> bool:
+        return self.threads <= 3 and self.operations <= 2
 
     def __str__(self) -> str:
         what = f"{self.kind}, {self.threads} x {self.operations} after {self.setup}" if self.kind else ""
@@ -162,52 +167,78 @@ def _examined(kind: str, name: str, budget: float, seed: int, progress: Callable
 # -- the page
 
 
+INTRODUCTION = """\
+# The zoo
+
+Small maps in plain Python, as their authors would write them: none imports mapproof, none was written with its
+explorer in mind. {broken} are broken, by {mechanisms} mechanisms; {correct} are right, some of them oddly built.
+`tests/zoo/specimens.py` says what is wrong with each broken one and keeps the smallest program that shows it, which
+the default tests run. `make zoo-30min` hunts and acquits them all; this page is made from such runs by
+`python benchmarks/detection.py --page FILE...`.
+"""
+
+HUNTED = """\
+## Broken maps
+
+Each was hunted as `mapproof check` does, with several seeds. {found} of {hunted} were found with every seed within
+{within:g} s of CPU time, {small} of them with counterexamples of at most 3 threads and 2 operations a thread.
+
+*Fewest* is the smallest program known: threads x operations of the longest thread, after so many operations of
+*setup*, with so many *preemptions* (every schedule with fewer was run, and is right). *Found* counts the seeds,
+*largest* is the largest counterexample among them. *Schedules* and *seconds* are medians, up to the scenario that
+failed; *in all* adds the seconds in which the counterexample was made small. {measured}
+
+| map | mechanism | fewest | setup | preemptions | failure | found | largest | schedules | seconds | in all |
+|---|---|---|---|---|---|---|---|---|---|---|
+"""
+
+ACQUITTED = """
+## Correct maps
+
+Run at the default settings, seed after seed. A schedule is *distinct* if no other of its seed is the same.
+{measured}
+
+| map | verdict | schedules | distinct | scenarios | CPU seconds |
+|---|---|---|---|---|---|
+"""
+
+
 def page(results: Sequence[Result]) -> str:
     """docs/zoo.md: the tables of what was measured."""
-    hunts = [result for result in results if isinstance(result, Hunt)]
-    acquittals = [result for result in results if isinstance(result, Acquittal)]
-    mechanisms = len({specimen.mechanism for specimen in SPECIMENS.values()})
-    found = [name for name in BROKEN if all(h.right for h in hunts if h.name == name)]
-    return "\n".join(
-        [
-            "# The zoo",
-            "",
-            "Small maps in plain Python, as their authors would write them: none imports mapproof or was written with",
-            f"its explorer in mind. {len(BROKEN)} are broken, by {mechanisms} mechanisms; {len(CORRECT)} are right,",
-            "some of them oddly built.",
-            "What is wrong with each broken one stands in `tests/zoo/specimens.py` with the smallest program that",
-            "shows it, and the default tests run that program. `make zoo-30min` runs what this page was made from.",
-            "",
-            "## Broken maps",
-            "",
-            f"Hunted as `mapproof check` does, each seed on its own; {len(found)} of {len(BROKEN)} were found with",
-            f"every seed within {WITHIN:g} s of CPU time. *Fewest* is the smallest program known, threads x operations",
-            "of the longest thread, with the preemptions that it needs (every schedule with fewer was run and is",
-            "right), after so many operations of setup. *Found* counts hits of all seeds; schedules and seconds are",
-            "medians up to the scenario that failed, *in all* is with the time to make the counterexample small.",
-            f"{_measured(hunts)}",
-            "",
-            "| map | mechanism | fewest | setup | preemptions | failure | found | schedules | seconds | in all |",
-            "|---|---|---|---|---|---|---|---|---|---|",
-            *(_hunted(name, [h for h in hunts if h.name == name]) for name in BROKEN),
-            "",
-            "## Correct maps",
-            "",
-            "Run at the default settings, seed after seed; a schedule is distinct if no other of its seed is the same.",
-            f"{_measured(acquittals)}",
-            "",
-            "| map | verdict | schedules | distinct | scenarios | CPU seconds |",
-            "|---|---|---|---|---|---|",
-            *(_acquitted(name, [a for a in acquittals if a.name == name]) for name in CORRECT),
-            "",
-        ]
+    hunts = {name: [r for r in results if isinstance(r, Hunt) and r.name == name] for name in BROKEN}
+    acquittals = {
+        name: [r for r in results if isinstance(r, Acquittal) and r.name == name] for name in CORRECT
+    }
+    found = [tried for tried in hunts.values() if tried and all(hunt.right for hunt in tried)]
+    introduction = INTRODUCTION.format(
+        broken=len(BROKEN),
+        mechanisms=len({specimen.mechanism for specimen in SPECIMENS.values()}),
+        correct=len(CORRECT),
     )
+    hunted = HUNTED.format(
+        found=len(found),
+        hunted=sum(map(bool, hunts.values())),
+        within=WITHIN,
+        small=sum(all(hunt.small for hunt in tried) for tried in found),
+        measured=_measured(chain.from_iterable(hunts.values())),
+    )
+    acquitted = ACQUITTED.format(measured=_measured(chain.from_iterable(acquittals.values())))
+    rows = (_hunted(name, tried) for name, tried in hunts.items())
+    others = (_acquitted(name, tried) for name, tried in acquittals.items())
+    return f"{introduction}\n{hunted}{_lines(rows)}{acquitted}{_lines(others)}"
 
 
-def _measured(results: Iterable[Result]) -> str:
+def _lines(rows: Iterable[str]) -> str:
+    return "".join(f"{row}\n" for row in rows)
+
+
+def _measured(given: Iterable[Result]) -> str:
+    results = list(given)
+    if not results:
+        return "Not measured yet."
     pythons = sorted({result.python for result in results})
     days = sorted({result.day for result in results})
-    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else "never"
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     return f"Measured {when} on Python {', '.join(pythons)}."
 
 
@@ -223,7 +254,8 @@ def _hunted(name: str, hunts: Sequence[Hunt]) -> str:
         setup,
         specimen.preemptions,
         kinds,
-        f"{len(hits)} of {len(hunts)}",
+        f"{len(hits)} of {len(hunts)}" if hunts else "not run",
+        f"{max(h.threads for h in hits)} x {max(h.operations for h in hits)}" if hits else "-",
         _median([hunt.schedules for hunt in hits], ",.0f"),
         _median([hunt.found for hunt in hits], ".1f"),
         _median([hunt.seconds for hunt in hits], ".1f"),

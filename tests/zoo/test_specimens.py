@@ -102,3 +102,10 @@ RIGHT_ONES = {
 def test_a_right_map_stands_the_same_program(name: str) -> None:
     stood = explored("correct", RIGHT_ONES[name], name, SPECIMENS[name].preemptions)
     assert stood.verdict is Verdict.EXHAUSTED, stood.counterexample
+
+
+def test_the_page_of_the_manual_lists_them_all() -> None:
+    rows = [line.split(" | ") for line in (ZOO.parents[1] / "docs" / "zoo.md").read_text().splitlines()]
+    first = [row[0].removeprefix("| ").strip("`") for row in rows if row[0].startswith("| `")]
+    assert first == BROKEN + CORRECT
+    assert all(row[1] == SPECIMENS[row[0][3:-1]].mechanism for row in rows if row[0][3:-1] in SPECIMENS)
