@@ -19,6 +19,7 @@ from mapproof.impl.sync import watched_by
 from mapproof.spec.claims import Claims
 from mapproof.spec.history import History, Operation
 from mapproof.spec.linearizability import Linearizable, Unknown, Violation, check
+from mapproof.spec.model import explained_by_returns
 from mapproof.spec.operations import SIGNATURES, has_shape
 from mapproof.spec.values import identity
 from mapproof.stateful_tests.adapters import Adapter
@@ -107,8 +108,8 @@ class Subject(Protocol):
     def told(self, operation: Operation) -> str:
         """What a completed operation answered, as its user would see it."""
 
-    def decide(self, history: History) -> Linearizable | Violation | Unknown | None:
-        """Whether the answers are explained; None if nobody judges them."""
+    def decide(self, history: History) -> Violation | Unknown | None:
+        """What is wrong with the answers; None if they are explained, or if nobody judges them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,11 @@ class Target:
     def told(self, operation: Operation) -> str:
         return self.adapter.told(operation.op, operation.result)
 
-    def decide(self, history: History) -> Linearizable | Violation | Unknown:
-        return check(history, self.claims, max_configurations=MOST_CONFIGURATIONS)
+    def decide(self, history: History) -> Violation | Unknown | None:
+        if explained_by_returns(history.operations):
+            return None
+        decided = check(history, self.claims, max_configurations=MOST_CONFIGURATIONS)
+        return None if isinstance(decided, Linearizable) else decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +351,7 @@ class Laboratory:
             if isinstance(decided, Violation):
                 self._judged[seen] = Failure(FailureKind.VIOLATION, decided.explanation, decided.core)
             else:
-                self._judged[seen] = decided if isinstance(decided, Unknown) else None
+                self._judged[seen] = decided
         return self._judged[seen]
 
 

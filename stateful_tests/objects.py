@@ -168,10 +168,11 @@ class _Object:
     def told(self, operation: Operation) -> str:
         return "done" if operation.result is None else f"→ {operation.result!r}"
 
-    def decide(self, history: History) -> Linearizable | Violation | Unknown | None:
+    def decide(self, history: History) -> Violation | Unknown | None:
         if self.model is None:
             return None
-        return check_model(history, self.model, max_configurations=MOST_CONFIGURATIONS)
+        decided = check_model(history, self.model, max_configurations=MOST_CONFIGURATIONS)
+        return None if isinstance(decided, Linearizable) else decided
 
 
 def _given(call: Call) -> tuple[Any, ...]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
+from histories import random_history
 from hypothesis import given
 from hypothesis import strategies as st
+from oracle import linearizable
 
 from mapproof.spec.history import Operation
-from mapproof.spec.model import EMPTY, Inconsistent, MapModel, same_answer
+from mapproof.spec.model import EMPTY, Inconsistent, MapModel, explained_by_returns, same_answer
 from mapproof.spec.operations import KEYED, SIGNATURES, Op, has_shape
 from mapproof.spec.values import ABSENT, identity
 
@@ -160,3 +165,23 @@ def test_the_model_refuses_every_other_answer(calls: list[Any], last: Any, value
 def test_a_pending_or_raised_operation_answers_anything(unanswered: dict[str, Any]) -> None:
     after = MapModel().step(EMPTY, Operation(0, Op.SWAP, "a", (1,), None, 0, **unanswered))
     assert after == {"a": ("a", 1)}
+
+
+def test_what_the_order_of_returns_explains_is_linearizable() -> None:
+    said = Counter[tuple[bool, bool]]()
+    for seed in range(3_000):
+        history = random_history(Random(seed), whole_map=seed % 2 == 0)
+        said[explained_by_returns(history), linearizable(history)] += 1
+    assert said[True, False] == 0
+    assert said[True, True] > 300
+    assert said[False, True] > 30  # it looks at one order only
+
+
+def test_the_order_of_returns_is_not_that_of_calls() -> None:
+    store = Operation(1, Op.STORE, "a", (1,), None, 1, 6)
+    inside = Operation(2, Op.LOAD, "a", (), (None, False), 2, 5)
+    after = Operation(2, Op.LOAD, "a", (), (1, True), 7, 8)
+    assert explained_by_returns([store, inside, after])
+    assert not explained_by_returns([store, replace(inside, result=(1, True)), after])
+    assert not explained_by_returns([replace(store, return_=None), inside])
+    assert not explained_by_returns([replace(store, error="KeyError"), inside])
