@@ -10,18 +10,32 @@ execution, but the same number wherever the same steps led.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 from collections.abc import Hashable
 from enum import Enum, IntFlag
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 
 from mapproof.spec.accesses import Access
+from mapproof.stateful_tests.explorer.instructions import (
+    CONTENTS,
+    enters,
+    iterates_afterwards,
+    may_end,
+    names_in,
+    stands_at,
+    touch_at,
+)
+from mapproof.stateful_tests.explorer.simulated_thread import SimulatedThread
 from mapproof.stateful_tests.explorer.simulation import FIRST_SPAWNED
 
 
 class Note(IntFlag):
-    """What a step did beside its access. The two of a pair do not commute, each does with its like; but STARTED
-    does with nothing but the others: threads are numbered in the order in which they are started."""
+    """What a step did beside its access. The first four and the two of the last pair do not commute, two by two; nor
+    does STARTED with itself: threads are numbered in the order in which they are started."""
 
     CALLED = 1
     RETURNED = 2
@@ -30,11 +44,19 @@ class Note(IntFlag):
     """It was the step of a thread that the code under test started: when the clients have ENDED, the execution is over
     for it too."""
     STARTED = 16
+    LOOKED_UP = 32
+    """It may have looked up methods and global variables in passing."""
+    CHANGED_UNSEEN = 64
+    """It set what may be looked up in passing."""
+    ELSEWHERE = 128
+    """Code of other files was run in it."""
 
 
-_AGAINST: Final = [
-    (notes & 5) << 1 | (notes & 10) >> 1 | notes & 16 for notes in range(32)
-]  # what does not commute with these notes
+_AGAINST: Final = [(notes & 37) << 1 | (notes & 74) >> 1 | notes & 16 for notes in range(256)]
+"""What does not commute with these notes."""
+
+_BEGIN: Final = object()
+_CONTENTS: Final = (CONTENTS, "")
 
 
 class _Everything(Enum):
@@ -61,7 +83,7 @@ class Footprint(NamedTuple):
 
 NOTHING: Final = Footprint()
 IN_BACKGROUND: Final = Footprint(notes=int(Note.IN_BACKGROUND))
-ANYTHING: Final = Footprint(EVERYTHING, notes=31)
+ANYTHING: Final = Footprint(EVERYTHING, notes=127)
 """That of a step of which nothing is known."""
 
 
@@ -84,22 +106,30 @@ _AT_A_PRIMITIVE: Final = {access: (access if access in _COMMUTES else None, acce
 
 
 _OF_AN_OPERATION: Final = Note.CALLED | Note.RETURNED
-"""A step with both was a whole operation, in which no access was seen."""
+_OURS: Final = str(Path(__file__).parents[2]) + os.sep
+_RUNS_TASKS: Final = SimulatedThread._loop.__code__
+_OTHERS: Final = frozenset({threading.__file__, contextlib.__file__})
+"""Of the standard library: what they touch beside the locks that they use belongs to one thread, or is protected."""
 
 
 class Footprints:
     """Learns what each step of one execution touched: told where each thread stops, and what is noted in between.
 
-    `files` are those whose instructions are switch points. What such an instruction touches is not known, nor what the
-    code that calls an operation, or that takes its answer, does with it.
+    `files` are those whose instructions are switch points. Without any, only the primitives are shared, and each step
+    is exact. Else a step may have touched EVERYTHING unless its instruction names what it touches, or only called a
+    function of those files or a method of a lock; and unless code returned to, or run on the way, is of other
+    files than those, `threading` and our own. Assumed of code in C: that it touches nothing else when it gets or sets
+    an attribute, and takes no lock of `threading` by itself.
     """
 
     def __init__(self, files: frozenset[str] = frozenset()) -> None:
-        self._traced = bool(files)
         self.ended: set[int] = set()
+        self._files = files
+        self._names = names_in(files)
         self._numbers: dict[int, int] = {}
         self._kept: list[object] = []
         self._next: dict[int, Footprint] = {}
+        self._doing: dict[int, Any] = {}
         self._notes = 0
 
     def next_of(self, thread: int) -> Footprint:
@@ -110,34 +140,119 @@ class Footprints:
         """The running step did this too."""
         if note.__class__ is Note:
             self._notes |= note
+        elif note.__class__ is FrameType and not self._is_ours(note):
+            caller = note.f_back
+            if caller is None or not self._is_ours(caller):  # else what it does is seen from what it calls
+                self._notes |= Note.ELSEWHERE
 
     def stopped(self, thread: int, doing: Any, frame: FrameType | None) -> Footprint:
         """The step of this thread is over: what it touched."""
         step = self.next_of(thread)
+        notes = self._notes | step.notes
+        if self._files:
+            notes |= Note.LOOKED_UP
+            step = self._learned(thread, step, doing, frame)
+        if notes & _OF_AN_OPERATION == _OF_AN_OPERATION or self._notes & Note.ELSEWHERE:
+            # A whole operation in which no access was seen, or code of another file: there is no telling.
+            step = step._replace(place=EVERYTHING, manner=None)
         if frame is None:
             self.ended.add(thread)
             if thread < FIRST_SPAWNED:
-                self._notes |= Note.ENDED
+                notes |= Note.ENDED
         else:
-            self._next[thread] = self._of(doing, thread >= FIRST_SPAWNED)
-        if self._notes:
-            step = step._replace(notes=int(step.notes | self._notes))
-            if (
-                self._traced and self._notes & _OF_AN_OPERATION
-            ) or self._notes & _OF_AN_OPERATION == _OF_AN_OPERATION:
-                step = step._replace(place=EVERYTHING, manner=None)
-            self._notes = 0
-        return step
+            self._doing[thread] = doing
+            self._next[thread] = self._said(thread, doing, frame)
+        self._notes = 0
+        return step if notes == step.notes else step._replace(notes=int(notes))
 
-    def _of(self, doing: Any, in_background: bool) -> Footprint:
-        notes = int(Note.IN_BACKGROUND) if in_background else 0
-        if doing.__class__ is tuple and doing[1].__class__ is Access:
-            target, access = doing
+    # -- before the step
+
+    def _said(self, thread: int, doing: Any, frame: FrameType) -> Footprint:
+        notes = int(Note.IN_BACKGROUND) if thread >= FIRST_SPAWNED else 0
+        if doing.__class__ is not tuple:
+            elsewhere = self._files and doing is None and self._goes_elsewhere(thread, self._outside(frame))
+            return Footprint(EVERYTHING if elsewhere else None, None, notes)
+        target, what = doing
+        if what.__class__ is Access:
             number = self._number(target)
-            return Footprint(number, access if access in _COMMUTES else None, notes, number, access)
-        if doing.__class__ is tuple and doing[0].__class__ is CodeType:
-            return Footprint(EVERYTHING, notes=notes)
-        return IN_BACKGROUND if in_background else NOTHING
+            if self._files and self._goes_elsewhere(thread, self._outside(frame)):
+                return Footprint(EVERYTHING, None, notes, number, what)
+            return Footprint(number, what if what in _COMMUTES else None, notes, number, what)
+        touch = touch_at(target, what, self._names)
+        if touch is None or self._goes_elsewhere(thread, self._outside(frame)):
+            return Footprint(EVERYTHING, None, notes)
+        if touch.name in self._names.in_passing and not touch.reads:
+            notes |= Note.CHANGED_UNSEEN
+        return Footprint(touch[:2], "read" if touch.reads else None, notes)
+
+    def _goes_elsewhere(self, thread: int, frame: FrameType | None) -> bool:
+        """Whether the step may end these frames and return to code that does what nobody sees."""
+        while frame is not None and not self._is_ours(frame):
+            if frame.f_code.co_filename not in self._files:
+                return not self._is_task(thread, frame)
+            caller = frame.f_back
+            if caller is None or not may_end(frame):
+                return False
+            if not self._is_task(thread, caller) and not enters(
+                caller, frame, by_any_name=self._is_ours(caller)
+            ):
+                return not self._is_task(thread, frame)
+            if self._is_ours(caller) and iterates_afterwards(caller):
+                return not self._is_task(thread, frame)
+            frame = caller
+        return False
+
+    def _is_ours(self, frame: FrameType) -> bool:
+        name = frame.f_code.co_filename
+        return name not in self._files and (name.startswith(_OURS) or name in _OTHERS)
+
+    def _is_task(self, thread: int, frame: FrameType) -> bool:
+        """Whether it was given to the simulation to run: nobody else does what its code does beside its calls."""
+        return thread < FIRST_SPAWNED and frame.f_back is not None and frame.f_back.f_code is _RUNS_TASKS
+
+    # -- after it
+
+    def _learned(self, thread: int, step: Footprint, doing: Any, frame: FrameType | None) -> Footprint:
+        """What is known of a step when it is over, by where it led."""
+        if frame is None:
+            return step
+        here = self._outside(frame)
+        before = self._doing.get(thread, _BEGIN)
+        if before is None:
+            return step
+        if before.__class__ is tuple:
+            target, what = before
+            if target.__class__ is not CodeType:
+                return step
+            if step.place is EVERYTHING or step.place == _CONTENTS:
+                return step._replace(place=None) if self._only_called(here, doing, target, what) else step
+            while here is not None and here.f_code is not target:
+                here = here.f_back
+            return step if here is not None else step._replace(place=EVERYTHING, manner=None)
+        # A thread or an operation has begun.
+        if here is None or self._begins(thread, here):
+            return step
+        return step._replace(place=EVERYTHING, manner=None)
+
+    def _only_called(self, here: FrameType | None, doing: Any, code: CodeType, offset: int) -> bool:
+        """Whether that instruction led here by a call of a function, or of a primitive's method."""
+        if here is None:
+            return False
+        if doing.__class__ is tuple and doing[0].__class__ is not CodeType:
+            return stands_at(here, code, offset)
+        caller = here.f_back
+        return caller is not None and stands_at(caller, code, offset) and enters(caller, here)
+
+    def _begins(self, thread: int, here: FrameType) -> bool:
+        """Whether only code of ours was run, or the task itself, before this function."""
+        if self._is_ours(here) or self._is_task(thread, here):
+            return True
+        caller = here.f_back
+        if here.f_code.co_filename not in self._files or caller is None:
+            return False
+        return self._is_task(thread, caller) or (
+            self._is_ours(caller) and enters(caller, here, by_any_name=True)
+        )
 
     def _number(self, target: object) -> int:
         number = self._numbers.get(id(target))
@@ -146,3 +261,9 @@ class Footprints:
             self._kept.append(target)
             number = self._numbers[id(target)] = len(self._kept)
         return number
+
+    def _outside(self, frame: FrameType | None) -> FrameType | None:
+        """The innermost frame of the code under test (or of other code): neither ours nor of `threading`."""
+        while frame is not None and self._is_ours(frame):
+            frame = frame.f_back
+        return frame

@@ -74,6 +74,8 @@ class Dpor(Follower):
     are switch points.
     """
 
+    sees_elsewhere = True
+
     def __init__(self, files: frozenset[str] = frozenset()) -> None:
         self.complete = False
         self.runs = 0

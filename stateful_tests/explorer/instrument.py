@@ -7,6 +7,7 @@ only that control must leave such a place, and come back to it, in the way that 
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, Protocol
 
 from greenlet import greenlet
@@ -24,8 +25,11 @@ class Instrument(Protocol):
     def prepare(self) -> None:
         """Called in a greenlet when it starts, and again after it was unwound."""
 
-    def watch(self, point: Callable[[Any], None] | None) -> None:
-        """Call `point` with the place before each access of shared memory, until told None."""
+    def watch(
+        self, point: Callable[[Any], None] | None, elsewhere: Callable[[FrameType], None] | None = None
+    ) -> None:
+        """Call `point` with the place before each access of shared memory, until told None; and `elsewhere` with the
+        frame whenever a function begins, or a generator goes on, in a file where nothing stops."""
 
 
 class HookOnly:
@@ -40,5 +44,7 @@ class HookOnly:
     def prepare(self) -> None:
         pass
 
-    def watch(self, point: Callable[[Any], None] | None) -> None:
+    def watch(
+        self, point: Callable[[Any], None] | None, elsewhere: Callable[[FrameType], None] | None = None
+    ) -> None:
         pass

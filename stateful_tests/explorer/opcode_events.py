@@ -23,6 +23,7 @@ from typing import Any
 from greenlet import greenlet
 
 Point = Callable[[Any], None]
+Elsewhere = Callable[[FrameType], None]
 
 _LOCAL = frozenset(
     """
@@ -123,6 +124,7 @@ class _Gated:
         self.files = frozenset(files)
         self._action: Callable[[], None] | None = None
         self._point: Point | None = None
+        self._elsewhere: Elsewhere | None = None
 
     def enter(self, action: Callable[[], None]) -> None:
         self._action = action
@@ -135,8 +137,9 @@ class _Gated:
     def start(self, thread: greenlet) -> None:
         sys.call_tracing(thread.switch, ())
 
-    def watch(self, point: Point | None) -> None:
+    def watch(self, point: Point | None, elsewhere: Elsewhere | None = None) -> None:
         self._point = point
+        self._elsewhere = elsewhere
 
     def prepare(self) -> None:
         """Nothing to do, unless the way of tracing says otherwise."""
@@ -162,7 +165,11 @@ class _SetTrace(_Gated):
         if code is _gate.__code__:
             self._at_gate()
             return None
-        if self._point is None or code.co_filename not in self.files:
+        if self._point is None:
+            return None
+        if code.co_filename not in self.files:
+            if self._elsewhere is not None:
+                self._elsewhere(frame)
             return None
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
@@ -190,9 +197,25 @@ class _Monitoring(_Gated):
     def __init__(self, files: Collection[str]) -> None:
         super().__init__(files)
         self._places: dict[int, dict[int, tuple[CodeType, int]]] = {}
+        self.tool: int | None = None
+
+    def watch(self, point: Point | None, elsewhere: Elsewhere | None = None) -> None:
+        super().watch(point, elsewhere)
+        if elsewhere is not None and self.tool is not None:
+            # Left on from then, as to change the events is to instrument all code anew.
+            events = sys.monitoring.events
+            wanted = events.INSTRUCTION | events.PY_START | events.PY_RESUME
+            if sys.monitoring.get_events(self.tool) != wanted:
+                sys.monitoring.set_events(self.tool, wanted)
 
     def _on_start(self, code: CodeType, offset: int) -> Any:
-        self._at_gate()
+        if code is _gate.__code__:
+            self._at_gate()
+        elif code.co_filename in self.files:
+            return sys.monitoring.DISABLE
+        elif self._elsewhere is not None:
+            self._elsewhere(sys._getframe(1))
+        return None
 
     def _on_instruction(self, code: CodeType, offset: int) -> Any:
         places = self._places.get(id(code)) or self._places_of(code)
@@ -238,7 +261,9 @@ def _monitored(instrument: _Monitoring) -> Iterator[_Gated]:
     events = monitoring.events
     tool = _take_tool()
     monitoring.register_callback(tool, events.INSTRUCTION, instrument._on_instruction)
-    monitoring.register_callback(tool, events.PY_START, instrument._on_start)
+    instrument.tool = tool
+    for event in (events.PY_START, events.PY_RESUME):
+        monitoring.register_callback(tool, event, instrument._on_start)
     monitoring.set_local_events(tool, _gate.__code__, events.PY_START)
     monitoring.set_events(tool, events.INSTRUCTION)
     monitoring.restart_events()
@@ -248,7 +273,8 @@ def _monitored(instrument: _Monitoring) -> Iterator[_Gated]:
         monitoring.set_events(tool, 0)
         monitoring.set_local_events(tool, _gate.__code__, 0)
         monitoring.register_callback(tool, events.INSTRUCTION, None)
-        monitoring.register_callback(tool, events.PY_START, None)
+        for event in (events.PY_START, events.PY_RESUME):
+            monitoring.register_callback(tool, event, None)
         monitoring.free_tool_id(tool)
 
 

@@ -11,9 +11,11 @@ instructions of unmodified Python too (`opcode_events`).
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any, NoReturn
 
 from greenlet import getcurrent
@@ -319,14 +321,22 @@ class Simulation:
         for thread in self._live:
             thread.greenlet.parent = self._hub
         self._ended = []
+        self._collects = gc.isenabled()
+        gc.disable()  # or finalizers of an earlier execution take steps in the midst of this one
         self._active = True
         _active.simulation = self
-        self.instrument.watch(self._place if stops or self.watcher is not None else None)
+        sees_elsewhere = self._follower is not None and self._follower.sees_elsewhere
+        self.instrument.watch(
+            self._place if stops or self.watcher is not None else None,
+            self._elsewhere if sees_elsewhere else None,
+        )
 
     def _switch_off(self) -> None:
         self.instrument.watch(None)
         self._active = False
         _active.simulation = None
+        if self._collects:
+            gc.enable()
         if self._unwinding:
             self._ended += [thread for thread in self._live if not thread.running]
             self._live.clear()
@@ -359,6 +369,11 @@ class Simulation:
             self._count_step()
         else:
             self._point()
+
+    def _elsewhere(self, frame: FrameType) -> None:
+        """The instrument's news of code where nothing stops; the scheduler's own is none."""
+        if getcurrent() is not self._hub:
+            self.note(frame)
 
     def _is_alone(self) -> bool:
         """No decision is left to make and nobody watches, so a step need not stop (while the bound is far)."""

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 
 Doing = Mapping[int, Any]
 """What each live thread does next: a (target, Access) pair of a primitive, a (code, offset) place of traced code,
@@ -34,7 +34,12 @@ class Strategy(ABC):
 
 
 class Follower(Strategy):
-    """A strategy that sees every step: it is asked before each, with one thread enabled too."""
+    """A strategy that sees every step: it is asked before each, with one thread enabled too.
+
+    If it `sees_elsewhere`, the frame of each function that begins in a file where nothing stops is a note too.
+    """
+
+    sees_elsewhere: ClassVar[bool] = False
 
     @abstractmethod
     def stopped(self, thread: int, doing: Any, frame: FrameType | None) -> None:
