@@ -92,12 +92,6 @@ class Guarded:
 class AbortsGuarded(Guarded, Aborts): ...
 
 
-class SegfaultsGuarded(Guarded, Segfaults): ...
-
-
-class AnswersNonsenseGuarded(Guarded, AnswersNonsense): ...
-
-
 class Crossed:
     """Two locks in opposite orders."""
 
