@@ -9,11 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from threading import Thread
-from types import CodeType
 from typing import Any
-
-Place = tuple[CodeType, int]
-"""A code object and the offset of an instruction in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +23,12 @@ class Uncaught:
 
 @dataclass(slots=True)
 class Belongings:
-    """`held`: each lock that is held, and where it was acquired. `threads`: the Thread objects, by number.
+    """`locks`: those that were ever taken. `threads`: the Thread objects, by number.
     `attributes`: what `threading.local` objects hold, by their identity and the number of the thread; each comes
     with its object, which is kept alive so that the identity stays its own. `uncaught`: in the order in which they
     were raised. `names`: how often a number was given to something of that name."""
 
-    held: dict[Any, Place] = field(default_factory=dict)
+    locks: list[Any] = field(default_factory=list)
     threads: dict[int, Thread] = field(default_factory=dict)
     attributes: dict[tuple[int, int], tuple[Any, dict[str, Any]]] = field(default_factory=dict)
     uncaught: list[Uncaught] = field(default_factory=list)
@@ -40,8 +36,9 @@ class Belongings:
 
     def close(self) -> None:
         """Free the locks: those of a module would be held in the next execution too, by nobody. Threads are over."""
-        for lock in self.held:
-            lock._at_fork_reinit()
+        for lock in self.locks:
+            if lock.holder is not None:
+                lock._at_fork_reinit()
         for thread in self.threads.values():
             thread._is_stopped = True  # type: ignore[attr-defined]  # as repr wants to know before Python 3.13
 

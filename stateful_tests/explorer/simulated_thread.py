@@ -99,6 +99,10 @@ class SimulatedThread:
             scheduler.instrument.enter(scheduler.leave)
 
 
+def _nothing() -> None:
+    """The task of a thread that has none."""
+
+
 class Pool(threading.local):
     """Parked threads of this OS thread, kept for ever and shared by the simulations of one kind of instrument:
     where a thread parked is where it must be resumed, inside a trace callback or outside of one."""
@@ -115,4 +119,5 @@ class Pool(threading.local):
 
     def park(self, thread: SimulatedThread) -> None:
         """Keep a thread whose task has ended, or has never begun."""
+        thread.task = _nothing  # the last one may keep what it worked on alive, into another execution
         self._parked[type(thread.scheduler.instrument)].append(thread)

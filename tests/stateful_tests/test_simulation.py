@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -444,3 +445,43 @@ def test_each_task_begins_with_a_context_of_its_own() -> None:
         return [task, task], lambda: tuple(heard)
 
     assert outcomes(program) == {("nothing", "nothing")}
+
+
+class Noisy:
+    """Takes a step when it is finalized."""
+
+    def __init__(self, word: Atomic[int]) -> None:
+        self.word = word
+
+    def __del__(self) -> None:
+        self.word.store(1)
+
+
+def test_rubbish_is_not_collected_in_the_midst_of_a_run() -> None:
+    def program() -> Any:
+        noisy: Any = Noisy(Atomic(0))
+        noisy.itself = noisy
+        return [lambda: [[] for _ in range(5_000)] and None], lambda: None
+
+    assert {ending.steps for ending, _ in explore(program, Pct(0), runs=3)} == {0}
+    assert gc.isenabled()
+
+
+def test_what_a_task_kept_alive_is_dropped_between_two_executions() -> None:
+    def task_of(noisy: Noisy) -> Callable[[], None]:
+        return lambda: noisy.word.store(2)
+
+    def start() -> None:
+        simulation = active()
+        assert simulation is not None
+        simulation.spawn(task_of(Noisy(Atomic(0))))
+        simulation.spawn(task_of(Noisy(Atomic(0))))
+        simulation.give_way()
+
+    simulation = Simulation()
+    steps = []
+    with watched_by(simulation):
+        for _ in range(3):
+            steps.append(simulation.run({1: start}, plainest()).steps)
+            simulation.finish()
+    assert len(set(steps)) == 1

@@ -12,9 +12,9 @@ import sys
 import threading
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any
 
 from mapproof.spec.accesses import Access
+from mapproof.stateful_tests.explorer.belongings import Belongings
 from mapproof.stateful_tests.explorer.cooperative_threading import real
 from mapproof.stateful_tests.explorer.cooperative_threading.clock import is_timer
 from mapproof.stateful_tests.explorer.opcode_events import line_of
@@ -22,6 +22,11 @@ from mapproof.stateful_tests.explorer.simulation import Simulation, active
 
 _INSIDE = frozenset({__file__, threading.__file__, queue.__file__})
 """Files between the code under test and a lock that it uses."""
+
+_LOCK, _UNLOCK = (
+    Access.LOCK,
+    Access.UNLOCK,
+)  # every lock is taken and given back by these, and an enum looks them up
 
 
 def _asked_from() -> tuple[CodeType, int]:
@@ -38,14 +43,18 @@ def _told(place: tuple[CodeType, int]) -> str:
 
 
 class _Held:
-    """What the two kinds share: a real lock, and who took it. `holder` is a number, for deadlock reports."""
+    """What the two kinds share: a real lock, and who took it where. `holder` is a number, for deadlock reports."""
 
-    __slots__ = ("__weakref__", "_lock", "_made", "_name", "holder")
+    __slots__ = ("__weakref__", "_code", "_execution", "_lock", "_made", "_name", "_offset", "holder")
+
+    _code: CodeType
+    _offset: int
 
     def __init__(self, name: str | None = None) -> None:
         self._lock = real.allocate_lock()
         self._made = _asked_from()
         self._name = name
+        self._execution: Belongings | None = None
         self.holder: int | None = None
 
     @property
@@ -53,31 +62,54 @@ class _Held:
         """Where it was made, or in which module or class it was found."""
         return self._name or f"{type(self).__name__} made at {_told(self._made)}"
 
-    def _take(self, simulation: Simulation, blocking: bool, timeout: float) -> bool:
-        """Take it in a running simulation."""
+    @property
+    def acquired(self) -> str:
+        """Where it was last acquired in a simulation, file and line."""
+        return _told((self._code, self._offset))
+
+    def _take(self, simulation: Simulation) -> None:
+        """Wait for it, and take it."""
+        simulation.wait_until(self, _LOCK, self._is_free)
+        self._lock.acquire(False)
+        self._is_taken(simulation)
+
+    def _try(self, simulation: Simulation, blocking: bool, timeout: float) -> bool:
+        """Take it if it is or gets free soon enough."""
         if not blocking or timeout == 0:
             simulation.before(self, Access.TRY_LOCK)
             taken = bool(self._lock.acquire(False))
             simulation.after(self, Access.TRY_LOCK, taken)
-            if not taken:
-                return False
         else:
-            if timeout < 0:
-                simulation.wait_until(self, Access.LOCK, self._is_free)
-            elif not simulation.wait_until(
+            taken = simulation.wait_until(
                 self, Access.LOCK, self._is_free, timeout=timeout, timer=is_timer(simulation)
-            ):
-                return False
-            self._lock.acquire(False)
+            ) and bool(self._lock.acquire(False))
+        if taken:
+            self._is_taken(simulation)
+        return taken
+
+    def _take_outside(self, blocking: bool, timeout: float) -> bool:
+        """Take it as the real lock that it is while no simulation runs."""
+        if blocking and self.holder is not None and self._lock.locked():
+            raise real.UnsupportedTarget(
+                f"{self} is asked for outside of a run while simulated thread {self.holder} holds it"
+            )
+        return bool(self._lock.acquire(blocking, timeout))
+
+    def _is_taken(self, simulation: Simulation) -> None:
         self.holder = simulation.thread()
-        simulation.belongings.held[self] = _asked_from()
-        return True
+        frame = sys._getframe(3)
+        while frame.f_code.co_filename in _INSIDE and frame.f_back is not None:
+            frame = frame.f_back
+        self._code = frame.f_code
+        self._offset = frame.f_lasti
+        if self._execution is not simulation.belongings:
+            self._execution = simulation.belongings
+            self._execution.locks.append(self)
 
     def _give_back(self, simulation: Simulation) -> None:
-        simulation.before(self, Access.UNLOCK)
+        simulation.stop_before((self, _UNLOCK))
         self._lock.release()
         self.holder = None
-        simulation.belongings.held.pop(self, None)
 
     def _is_free(self) -> bool:
         return not self._lock.locked()
@@ -92,6 +124,8 @@ class _Held:
 
 def _check(blocking: bool, timeout: float) -> None:
     """Refuse what a real lock refuses."""
+    if timeout == -1:
+        return
     if not blocking:
         raise ValueError("can't specify a timeout for a non-blocking call")
     if timeout < 0:
@@ -108,18 +142,19 @@ class Lock(_Held):
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         simulation = active()
         if simulation is None:
-            return bool(self._lock.acquire(blocking, timeout))
-        if timeout != -1:
-            _check(blocking, timeout)
-        return self._take(simulation, blocking, timeout)
+            return self._take_outside(blocking, timeout)
+        if blocking and timeout == -1:
+            self._take(simulation)
+            return True
+        _check(blocking, timeout)
+        return self._try(simulation, blocking, timeout)
 
     def release(self) -> None:
         simulation = active()
-        if simulation is None:
-            self._lock.release()
-            self.holder = None
-        else:
-            self._give_back(simulation)
+        if simulation is not None:
+            simulation.stop_before((self, _UNLOCK))
+        self._lock.release()
+        self.holder = None
 
     def locked(self) -> bool:
         simulation = active()
@@ -143,11 +178,8 @@ class WaiterLock(Lock):
     def name(self) -> str:
         return f"the notification awaited at {_told(self._made)}"
 
-    def _take(self, simulation: Simulation, blocking: bool, timeout: float) -> bool:
-        taken = _Held._take(self, simulation, blocking, timeout)
-        simulation.belongings.held.pop(self, None)
-        self.holder = None
-        return taken
+    def _is_taken(self, simulation: Simulation) -> None:
+        pass
 
 
 class RLock(_Held):
@@ -167,11 +199,13 @@ class RLock(_Held):
             self._count += 1
             return True
         if simulation is None:
-            taken = bool(self._lock.acquire(blocking, timeout))
+            taken = self._take_outside(blocking, timeout)
+        elif blocking and timeout == -1:
+            self._take(simulation)
+            taken = True
         else:
-            if timeout != -1:
-                _check(blocking, timeout)
-            taken = self._take(simulation, blocking, timeout)
+            _check(blocking, timeout)
+            taken = self._try(simulation, blocking, timeout)
         if taken:
             self._owner = me
             self._count = 1
@@ -209,9 +243,9 @@ class RLock(_Held):
     def _acquire_restore(self, saved: tuple[int, int | None]) -> None:
         simulation = active()
         if simulation is None:
-            self._lock.acquire()
+            self._take_outside(True, -1)
         else:
-            self._take(simulation, True, -1)
+            self._take(simulation)
         self._count, self._owner = saved
 
     def _recursion_count(self) -> int:
@@ -253,13 +287,12 @@ class HeldLock:
 
 
 def held_locks(simulation: Simulation) -> tuple[HeldLock, ...]:
-    """The cooperative locks that some thread acquired in this execution and nobody released, oldest first.
+    """The cooperative locks that some thread acquired in this execution and nobody released.
 
     Ask before `simulation.finish()`, which frees them.
     """
-    held: dict[Any, tuple[CodeType, int]] = simulation.belongings.held
     return tuple(
-        HeldLock(lock.name, lock.holder, _told(place))
-        for lock, place in held.items()
+        HeldLock(lock.name, lock.holder, lock.acquired)
+        for lock in simulation.belongings.locks
         if lock.holder is not None
     )

@@ -26,8 +26,21 @@ def _look(target: object, access: Access) -> None:
         simulation.before(target, access)
 
 
+def semaphore() -> threading.Semaphore:
+    """One of value 0 that is cooperative even if `threading` is not so yet."""
+    made: Any = threading.Semaphore(0)
+    lock: Any = Lock()
+    made._cond = threading.Condition(lock)
+    answer: threading.Semaphore = made
+    return answer
+
+
 class SimpleQueue(queue._PySimpleQueue):  # type: ignore[name-defined,misc]
     """`queue.SimpleQueue`; to put something in and to count what is there are accesses of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = semaphore()
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         _look(self, Access.STORE)
@@ -74,8 +87,8 @@ def _forget_workers_of_another_execution(executor: Any, living: set[threading.Th
     if executor._threads and not executor._threads <= living:
         executor._threads = set()
         executor._work_queue = SimpleQueue()
-        executor._idle_semaphore = threading.Semaphore(0)
-        executor._shutdown_lock = threading.Lock()
+        executor._idle_semaphore = semaphore()
+        executor._shutdown_lock = Lock()
 
 
 def replacements() -> tuple[tuple[Any, str, Any], ...]:

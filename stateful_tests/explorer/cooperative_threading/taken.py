@@ -21,7 +21,7 @@ from typing import Any
 from mapproof.stateful_tests.explorer.cooperative_threading import real
 from mapproof.stateful_tests.explorer.cooperative_threading.local import Local, in_place_of_local
 from mapproof.stateful_tests.explorer.cooperative_threading.locks import Lock, RLock
-from mapproof.stateful_tests.explorer.cooperative_threading.pools import SimpleQueue
+from mapproof.stateful_tests.explorer.cooperative_threading.pools import SimpleQueue, semaphore
 
 DEPTH = 6
 """So many steps away from a module's name: a singleton's list of buckets of Conditions of locks is within."""
@@ -147,7 +147,7 @@ class _Walk:
 
     def _visit(self, value: Any, where: str, depth: int) -> Any:
         kind = type(value)
-        if kind in _ATOMS:
+        if kind in _ATOMS or isinstance(value, ModuleType):
             return value
         if id(value) in self._replaced:
             return self._replaced[id(value)]
@@ -163,6 +163,9 @@ class _Walk:
             return self._visit_tuple(value, where, depth)
         if kind is functools.partial:
             return self._visit_partial(value, where, depth)
+        if kind in (staticmethod, classmethod):
+            function = self._visit(value.__func__, where, depth)
+            return value if function is value.__func__ else self._keep(value, kind(function))
         if depth > 0 and id(value) not in self._seen and len(self._seen) < MOST:
             self._seen[id(value)] = value
             self._visit_content(value, where, depth - 1)
@@ -195,8 +198,6 @@ class _Walk:
         elif isinstance(value, MethodType):
             self._visit(value.__func__, where, depth)
             self._visit(value.__self__, where, depth)
-        elif isinstance(value, (staticmethod, classmethod)):
-            self._visit(value.__func__, where, depth)
         elif isinstance(value, property):
             for function in (value.fget, value.fset, value.fdel):
                 self._visit(function, where, depth)
@@ -256,7 +257,7 @@ class _Walk:
         fresh = {
             "_threads": set(),
             "_work_queue": SimpleQueue(),
-            "_idle_semaphore": threading.Semaphore(0),
+            "_idle_semaphore": semaphore(),
             "_shutdown_lock": Lock(f"Lock {where}._shutdown_lock"),
         }
         self.changes += [Change(vars(pool), name, new, True) for name, new in fresh.items()]
