@@ -83,9 +83,7 @@ def test_a_map_that_fails_in_another_way_says_so(process: Any, kept: Path, here:
 
 @pytest.mark.interpreter
 def test_a_map_that_can_no_longer_be_simulated_gives_no_verdict(process: Any, kept: Path, here: Path) -> None:
-    starting = "import threading\n\n" + WRONG.replace(
-        "return self[key]", "threading.Thread(target=print).start()"
-    )
+    starting = f"import threading\n\n{WRONG}\n    def __init__(self):\n        threading.Thread(target=print).start()\n"
     (here / "kept_map.py").write_text(starting)
     ended = process("replay", kept, cwd=here)
     assert (ended.returncode, ended.stderr) == (3, "")

@@ -153,8 +153,10 @@ class AcceptsNothing:
 
 
 class StartsAThread(dict):  # type: ignore[type-arg]
-    def __setitem__(self, key: Any, value: Any) -> None:
-        threading.Thread(target=super().__setitem__, args=(key, value)).start()
+    """It is made before a run begins, so its thread is none of the run's."""
+
+    def __init__(self) -> None:
+        threading.Thread(target=self.clear).start()
 
 
 class Unmakeable(dict):  # type: ignore[type-arg]
