@@ -37,8 +37,11 @@ from zoo.specimens import BROKEN, CORRECT, SPECIMENS, own_class
 WITHIN = 10.0
 """CPU seconds in which a broken map must be found; making its counterexample small comes on top."""
 
-ROUND = 60.0
-"""Seconds that a correct map is run with one seed, before the next takes its turn."""
+FIRST = 20.0
+"""Seconds that a correct map is run with its first seed; how far it came says how long the next one needs."""
+
+SHORTEST = 5.0
+"""With less, a busy machine may run nothing at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +136,21 @@ def hunt(name: str, seed: int, budget: float) -> Hunt:
 
 def acquit(name: str, schedules: int, first_seed: int) -> Acquittal:
     """Run a correct map until so many schedules were run, seed after seed."""
-    started = time.process_time()
+    started, began = time.process_time(), time.perf_counter()
     done = Tally()
     verdict, account = Verdict.SAMPLED, ""
-    seed = first_seed
+    seed, budget = first_seed, FIRST
     while done.runs < schedules and verdict is Verdict.SAMPLED:
-        findings = _examined("correct", name, ROUND, seed, lambda tally: None)
-        seed += 1
+        findings = _examined("correct", name, budget, seed, lambda tally: None)
         verdict = findings.verdict
         if verdict is not Verdict.SAMPLED:
             account = findings.counterexample.account if findings.counterexample else findings.scope
         done.runs += findings.tally.runs
         done.distinct += findings.tally.distinct
         done.scenarios += findings.tally.scenarios
+        seed += 1
+        left = (schedules - done.runs) / max(done.runs, 1)
+        budget = max((time.perf_counter() - began) * left, SHORTEST)
     return Acquittal(
         name=name,
         verdict=verdict,
