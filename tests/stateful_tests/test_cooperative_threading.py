@@ -9,11 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import lock_takers
 import pytest
 from exploring import explore, once, outcomes
 
-from mapproof.stateful_tests.explorer import cooperative_threading as cooperative
 from mapproof.stateful_tests.explorer.cooperative_threading import patched
 from mapproof.stateful_tests.explorer.cooperative_threading.patching import REPLACEMENTS
 from mapproof.stateful_tests.explorer.endings import Outcome
@@ -406,29 +404,6 @@ def test_the_timeout_that_is_over_first_runs_out_first(timeouts: Any, logs: Any)
     assert first == again
     assert {ending.outcome for ending, _ in first} == {Outcome.FINISHED}
     assert {log for _, log in first} == logs
-
-
-COOPERATIVE = (cooperative.Lock, cooperative.RLock)
-
-
-def test_locks_that_were_taken_at_import_are_replaced_and_given_back() -> None:
-    def kinds() -> dict[str, bool]:
-        return {name: isinstance(lock, COOPERATIVE) for name, lock in lock_takers.every_lock().items()}
-
-    before = {name: id(lock) for name, lock in vars(lock_takers).items()}
-    class_before = dict(vars(lock_takers.ByClassAttribute))
-    assert not any(kinds().values())
-    with patched([lock_takers]):
-        assert [name for name, replaced in kinds().items() if not replaced] == []
-        recursive = [n for n, lock in lock_takers.every_lock().items() if isinstance(lock, cooperative.RLock)]
-        assert recursive == [name for name in kinds() if "recursive" in name]
-        locks = lock_takers.every_lock()
-        assert locks["module"].name == "Lock lock_takers.module_lock"
-        assert locks["class, recursive"].name == "RLock ByClassAttribute.rlock"
-        assert "lock_takers.py:" in locks["name"].name
-    assert not any(kinds().values())
-    assert {name: id(lock) for name, lock in vars(lock_takers).items()} == before
-    assert dict(vars(lock_takers.ByClassAttribute)) == class_before
 
 
 def test_everything_is_given_back_after_an_error() -> None:

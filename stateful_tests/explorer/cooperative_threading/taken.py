@@ -121,6 +121,7 @@ class _Walk:
 
     def take_locals(self, module: ModuleType) -> None:
         """Make a cooperative twin of each class that was derived from the real `threading.local`."""
+        self._module = module.__name__
         for value in list(vars(module).values()):
             if (
                 isinstance(value, type)
@@ -141,7 +142,7 @@ class _Walk:
                 name: value for name, value in vars(kind).items() if name not in ("__dict__", "__weakref__")
             }
             made = self._replaced[id(kind)] = type(kind)(kind.__name__, bases, namespace)
-            self._seen[id(made)] = made
+            self._visit_attributes(made, kind.__qualname__, DEPTH)
         twin: type = self._replaced[id(kind)]
         return twin
 
