@@ -115,9 +115,11 @@ def _is_inside(part: ast.expr, whole: ast.expr) -> bool:
 
 @dataclass(slots=True)
 class _Visit:
-    """A frame at one of its lines. It holds on to the frame until the line is over, and to what the line has read."""
+    """A frame, by its identity, at one of its lines. Where values are looked at it holds on to the frame until the line
+    is over, and to what the line has read."""
 
-    frame: FrameType
+    identity: int
+    frame: FrameType | None = None
     line: int = 0
     ran: set[tuple[str, Position]] = field(default_factory=set)
     read: dict[Position, Any] = field(default_factory=dict)
@@ -175,52 +177,46 @@ class Lines:
             visit.row = Line.at(client, place, traced=True)
             visit.row.continued = continued
         visit.row.steps += 1
-        if self._values and ran is not None:
-            self._look(visit, visit.row, ran)
+        if visit.frame is not None and ran is not None:
+            self._look(visit, visit.frame, visit.row, ran)
         return visit.row
 
     def _visit(self, client: int, frame: FrameType, line: int, key: tuple[str, Position] | None) -> _Visit:
         visits = self._visits.setdefault(client, [])
-        on_stack = set(_frames(frame))
-        while visits and visits[-1].frame not in on_stack:
+        on_stack = set(map(id, _frames(frame)))
+        while visits and visits[-1].identity not in on_stack:
             self._leave(visits.pop())
-        if not visits or visits[-1].frame is not frame:
-            visits.append(_Visit(frame))
+        if not visits or visits[-1].identity != id(frame):
+            visits.append(_Visit(id(frame), frame if self._values else None))
         visit = visits[-1]
         if visit.line != line or key in visit.ran:
             self._leave(visit)
             visit.line, visit.ran, visit.row, visit.told = line, set(), None, False
-            if self._values:
-                visit.before = {name: id(value) for name, value in self._assigned(visit)}
+            if visit.frame is not None:
+                visit.before = {name: id(value) for name, value in _assigned(visit.frame, line)}
         if key is not None:
             visit.ran.add(key)
         return visit
 
-    def _assigned(self, visit: _Visit) -> Iterator[tuple[str, Any]]:
-        local = visit.frame.f_locals
-        for name in assigned(visit.frame.f_code, visit.line):
-            if name in local:
-                yield name, local[name]
-
     def _leave(self, visit: _Visit) -> None:
         """The line is over: the variables that it assigned tell what it read, if nothing else does."""
-        if visit.row is None or visit.told or not self._values:
+        if visit.row is None or visit.told or visit.frame is None:
             return
-        for name, value in self._assigned(visit):
+        for name, value in _assigned(visit.frame, visit.line):
             if visit.before.get(name) != id(value) and not name.startswith("."):
                 text = self._names.text(value)
                 visit.row.add(Touch("assign", name, value=text, note=f"{name} = {text}"))
 
-    def _look(self, visit: _Visit, row: Line, ran: Instruction) -> None:
+    def _look(self, visit: _Visit, frame: FrameType, row: Line, ran: Instruction) -> None:
         site = ran.site
         if site is None:
             return
         if site.statement is not visit.statement:
             visit.read, visit.statement = {}, site.statement
-        code = visit.frame.f_code
+        code = frame.f_code
         eyes = Eyes(
-            visit.frame.f_locals,
-            visit.frame.f_globals,
+            frame.f_locals,
+            frame.f_globals,
             frozenset((*code.co_cellvars, *code.co_freevars)),
             visit.read,
         )
@@ -287,6 +283,14 @@ def _look_later(node: ast.expr, eyes: Eyes, tell: Callable[[Any], None]) -> Call
         if key is not UNKNOWN and base is not UNKNOWN and inherits(base, dict, "__getitem__", "__setitem__"):
             return lambda: tell(looked_up(base, key))
     return None
+
+
+def _assigned(frame: FrameType, line: int) -> Iterator[tuple[str, Any]]:
+    """The local variables that the line assigns, with their values, as far as they have one."""
+    local = frame.f_locals
+    for name in assigned(frame.f_code, line):
+        if name in local:
+            yield name, local[name]
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:

@@ -10,24 +10,21 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Final
 
-from mapproof.spec.accesses import Access
 from mapproof.stateful_tests.trace.events import Touch
 from mapproof.stateful_tests.trace.values import UNKNOWN, Names, looked_up
 
 
-def touched(target: object, access: Access, name: str, frame: FrameType, names: Names) -> Touch:
-    """What the running thread, in whose method of the primitive `frame` is, is about to do."""
+def touched(touch: Touch, target: object, frame: FrameType, names: Names) -> Touch:
+    """The same with what the running thread, in whose method of the primitive `frame` is, is about to do."""
     peek = getattr(target, "peek", None)
     method, given = ("", {}) if peek is None else _call(target, frame)
     told = _TOLD.get(method)
     if told is None or peek is None:
-        return Touch(access.value, name, note=f"{name}: {access}")
+        return touch
     args, value, words = told(given, peek())
     texts = tuple(names.text(argument) for argument in args)
     text = None if value is UNKNOWN else names.text(value)
-    return Touch(
-        access.value, name, texts, text, note=f"{name}: {access}{words(texts, text) if words else ''}"
-    )
+    return Touch(touch.kind, touch.name, texts, text, note=touch.note + words(texts, text))
 
 
 def with_outcome(touch: Touch, happened: bool) -> Touch:
@@ -48,7 +45,7 @@ def _call(target: object, frame: FrameType) -> tuple[str, Mapping[str, Any]]:
 
 
 Words = Callable[[tuple[str, ...], str | None], str]
-Told = Callable[[Mapping[str, Any], Any], tuple[tuple[Any, ...], Any, Words | None]]
+Told = Callable[[Mapping[str, Any], Any], tuple[tuple[Any, ...], Any, Words]]
 """From the method's variables and what the primitive holds: the arguments that matter, the value read or written, and
 both in words."""
 

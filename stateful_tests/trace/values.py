@@ -68,7 +68,7 @@ class Names:
             return str(_NAME_OF_CLASS.__get__(value))
         texts = _TEXTS.get(kind)
         if texts is None:
-            return self.number(value, kind.__name__)
+            return self.number(value, _NAME_OF_CLASS.__get__(kind))
         if depth == 0:
             return "…"
         return texts(value, lambda item: self._text(item, depth - 1))

@@ -41,6 +41,7 @@ from mapproof.stateful_tests.trace.events import (
     Row,
     State,
     Switch,
+    Touch,
     Trace,
     Why,
 )
@@ -290,9 +291,12 @@ class _Recorder:
         return Why.WAITS, self._run.locks.wait(client, doing[client])
 
     def _step(self, client: int, doing: Any) -> None:
-        if self._run.by_itself or client == 0:
+        run = self._run
+        if isinstance(doing, scenarios.Call):
+            run.by_itself = client == 0
+        if run.by_itself:
             return
-        self._run.steps += 1
+        run.steps += 1
         if self._is_left_out():
             self._leave_out(client)
             return
@@ -317,7 +321,6 @@ class _Recorder:
 
     def _announce(self, client: int, call: scenarios.Call, operation: Operation | None) -> None:
         run = self._run
-        run.by_itself = client == 0
         rows = cast("list[Row | Line]", run.alone) if client == 0 else run.rows
         if operation is None:
             rows.append(Call(client, self._subject.render(call)))
@@ -366,7 +369,9 @@ class _Recorder:
         run = self._run
         here = sys._getframe(1)
         name = run.locks.name(target)
-        touch = touched(target, access, name, here, self._names)
+        touch = Touch(access.value, name, note=f"{name}: {access}")
+        if self._values:
+            touch = touched(touch, target, here, self._names)
         caller = caller_of(target, here)
         if caller is not None and caller.f_code.co_filename in self._files:
             row = self._ran(client, caller, caller.f_code, caller.f_lasti, access)

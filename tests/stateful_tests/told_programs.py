@@ -203,3 +203,61 @@ class Long(dict):  # type: ignore[type-arg]
         if missing:
             self[key] = default
         return self[key]
+
+
+class Lines(dict):  # type: ignore[type-arg]
+    """One line of each kind; its `check_invariants` makes every run a failure."""
+
+    shared = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.items_ = [10, 20]
+        self.n = 0
+        self.node = Node(1, 2)
+        self.nested = {"z": {"b": 7}}
+        self.deep: Any = None
+        self.changed = threading.Condition()
+        self.words: set[str] = {"x"}
+
+    @property
+    def computed(self) -> int:
+        return self.n
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.n = value
+        self.n += 2
+        self.n = -self.n
+        self.items_[1] = self.items_[0]
+        got = self.nested["z"]["b"]
+        self.deep = self.computed
+        one, two = self.n, self.items_[-1]
+        if "x" in self.words and key not in self.nested:
+            self.nested[key] = [one, two]
+        self.deep = Node(got, got)
+        self.node.key = self.shared
+        popped = self.nested.pop("none", None)
+        del self.nested["z"]
+        with self.changed:
+            self.changed.notify_all()
+        self.deep = {**self.nested}
+        super().__setitem__(key, popped)
+
+    def check_invariants(self) -> None:
+        raise AssertionError("always")
+
+
+class Waits:
+    """Waits for a notification that never comes."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+
+    def __getitem__(self, key: Any) -> Any:
+        with self.changed:
+            self.changed.wait()
+        return key
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        with self.changed:
+            pass
