@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from typing import Final
 
+from mapproof.stateful_tests.explorer.dpor import Dpor
 from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.pos import Pos
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
@@ -67,6 +68,11 @@ def bounded(bound: int) -> Search:
     return Search(PreemptionBound(bound), f"preemptions <= {bound}")
 
 
+def reduced(files: frozenset[str] = frozenset()) -> Search:
+    """One schedule of every kind, as far as can be told; `files` are those whose instructions are traced."""
+    return Search(Dpor(files), ALL)
+
+
 MOST_PREEMPTIONS = 2
 MOST_EXECUTIONS = 20_000
 SEARCH_EVERY = 3
@@ -82,7 +88,7 @@ class Auto(Plan):
 
     def __init__(self, seed: int, files: frozenset[str] = frozenset(), most: int = MOST_EXECUTIONS) -> None:
         self._most = most
-        self._searches = [*map(bounded, range(MOST_PREEMPTIONS + 1))]
+        self._searches = [*map(bounded, range(MOST_PREEMPTIONS + 1)), reduced(files)]
         self._drawing = Turns(*_drawing(seed))
 
     def __iter__(self) -> Iterator[Strategy]:
@@ -124,6 +130,7 @@ _BY_NAME: dict[str, Callable[[int, frozenset[str]], Plan]] = {
     "preemptions1": lambda seed, files: bounded(1),
     "preemptions2": lambda seed, files: bounded(2),
     "preemptions3": lambda seed, files: bounded(3),
+    "dpor": lambda seed, files: reduced(files),
 }
 
 NAMES: Final = tuple(_BY_NAME)
