@@ -162,7 +162,11 @@ def test_a_slow_operation_is_no_hang(tmp_path: Path) -> None:
     assert findings.verdict is Verdict.SAMPLED, findings.evidence().counterexample
 
 
-@pytest.mark.parametrize("made", [maps.UsesThreads, maps.KeepsNumbers, maps.TextKeys, maps.Noisy])
+class Here(dict):  # type: ignore[type-arg]
+    """In a module that no import finds."""
+
+
+@pytest.mark.parametrize("made", [maps.UsesThreads, maps.KeepsNumbers, maps.TextKeys, maps.Noisy, Here])
 def test_unusual_maps_are_driven(made: Any, tmp_path: Path) -> None:
     findings = examined(made, tmp_path)
     assert findings.verdict is Verdict.SAMPLED, findings.evidence().counterexample
