@@ -45,6 +45,8 @@ from mapproof.stateful_tests.real_threads.source import Source
 CLIENTS: Final = 4
 OPERATIONS: Final = 100
 
+_MOST_BYTES: Final = 200_000
+
 _SHORTEST_SILENCE, _LONGEST_SILENCE = 2.0, 10.0
 
 
@@ -269,8 +271,13 @@ class _Examination:
             return _written(Path(tempfile.gettempdir()) / file, lines)
 
     def _text(self, name: str) -> str:
-        file = self._directory / name
-        return file.read_text(errors="backslashreplace") if file.exists() else ""
+        """The end of what the child wrote to that file."""
+        try:
+            with open(self._directory / name, "rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _MOST_BYTES))
+                return file.read().decode(errors="backslashreplace")
+        except FileNotFoundError:
+            return ""
 
 
 def _count(number: int, what: str) -> str:

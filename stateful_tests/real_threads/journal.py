@@ -18,6 +18,7 @@ from __future__ import annotations
 import mmap
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from operator import attrgetter
@@ -176,9 +177,11 @@ class _Part:
             column[: len(row)] = memoryview(array("q", row))
 
     def entries(self, client: int, keys: Sequence[Any]) -> Iterator[Entry]:
+        """What makes no sense is left out: a map that crashes may have written where it should not."""
         for place, call in enumerate(self.calls):
-            if call:
-                yield self._entry(client, place, call, keys)
+            if call and (not self.returns[place] or call <= self.returns[place]):
+                with suppress(LookupError, ValueError, msgspec.DecodeError):
+                    yield self._entry(client, place, call, keys)
 
     def _entry(self, client: int, place: int, call: int, keys: Sequence[Any]) -> Entry:
         number, form, key, *given = (column[place] for column in self.planned)
@@ -244,7 +247,10 @@ class Journal:
 
     @property
     def phase(self) -> Phase:
-        return Phase(self._head[0])
+        try:
+            return Phase(self._head[0])
+        except ValueError:  # as above
+            return Phase.RUNNING
 
     @phase.setter
     def phase(self, phase: Phase) -> None:

@@ -22,7 +22,7 @@ from mapproof.spec.linearizability import Linearizable, Violation, check
 from mapproof.spec.operations import SIGNATURES, WHOLE_MAP, Op
 from mapproof.stateful_tests.adapters import Adapter, UnsuitableTarget, adapter_for
 from mapproof.stateful_tests.real_threads import accounts, record
-from mapproof.stateful_tests.real_threads.journal import NOT_KEPT, Journal
+from mapproof.stateful_tests.real_threads.journal import NOT_KEPT, Journal, Phase
 from mapproof.stateful_tests.real_threads.plan import KEYS, Pace, Step, draw, in_this_round, observers
 from mapproof.stateful_tests.real_threads.probing import probe
 from mapproof.stateful_tests.real_threads.processes import (
@@ -112,6 +112,36 @@ def test_an_answer_that_finds_no_room_is_not_made_up() -> None:
         pen.calls[place] = 5 + place
         pen.answered(place, answer)
     assert {op.error for op in journal.history([]).operations} == {NOT_KEPT}
+
+
+@pytest.mark.parametrize(
+    ("damaged", "left"),
+    [
+        (b'"text"', ["len() -> 3"]),
+        ((77).to_bytes(8, "little"), ["delete('k') -> 'text'"]),
+        (b"", ["len() -> 3", "delete('k') -> 'text'"]),
+    ],
+)
+def test_what_a_map_wrote_over_is_left_out(damaged: bytes, left: list[str], tmp_path: Path) -> None:
+    """A return before the call at 77, what is no JSON."""
+    journal = Journal(tmp_path / "journal", 1, 4)
+    journal.plan([(), (Step(Op.LEN, 0, -1, ()), Step(Op.DELETE, 0, 0, ()))])
+    pen = journal.pen(1)
+    pen.calls[0], pen.calls[1] = 77, 88
+    pen.answered(0, 3)
+    pen.answered(1, "text")
+    octets = (tmp_path / "journal").read_bytes()
+    (tmp_path / "journal").write_bytes(octets.replace(damaged, b"\x7f" * len(damaged)) if damaged else octets)
+    read = Journal(tmp_path / "journal", 1, 4)
+    assert [str(entry.operation) for entry in read.entries(["k"])] == left
+
+
+def test_a_journal_of_nothing_but_nonsense_is_read(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal", 1, 4)
+    size = (tmp_path / "journal").stat().st_size
+    (tmp_path / "journal").write_bytes(b"\x07" * size)
+    assert journal.phase is Phase.RUNNING
+    assert journal.entries(["k"]) == []
 
 
 def test_what_was_written_survives_a_process_that_is_killed(tmp_path: Path) -> None:
