@@ -51,7 +51,7 @@ from mapproof.stateful_tests.trace.states import Picture
 from mapproof.stateful_tests.trace.touching import touched, with_outcome
 from mapproof.stateful_tests.trace.values import Names
 
-MOST_STEPS = 8_000
+MOST_STEPS = 6_000
 """Of a longer run so many steps are watched, half of them at its beginning and half at its end."""
 
 _STOPPED_BY_A_WATCHER = (FailureKind.RACE, FailureKind.INVARIANT, FailureKind.PROGRESS)
@@ -193,6 +193,7 @@ class _Run:
     state: str = ""
     stops: Stops = field(default_factory=dict)
     steps: int = 0
+    left_out: bool = False
 
 
 class _Recorder:
@@ -261,9 +262,10 @@ class _Recorder:
 
     def stopped(self, thread: int, doing: Any, frame: FrameType | None) -> None:
         """The running step is over, and its thread stands before another."""
-        self._settle()
         run = self._run
         run.stood = thread
+        if not run.left_out:
+            self._settle()
         if frame is None:
             run.stops.pop(thread, None)
             run.locks.ended(thread)
@@ -272,12 +274,13 @@ class _Recorder:
         if isinstance(doing, tuple) and isinstance(doing[1], Access):
             place = place_of(doing, frame)
             run.stops[thread] = (*doing, "" if place is None else place.line)
-        run.locks.stand(run.stops)
+        if not run.left_out:
+            run.locks.stand(run.stops)
 
     def chosen(self, current: int | None, chosen: int, doing: Doing) -> None:
         """Who goes on; who ran last can go on, too, if it is `current`."""
         run = self._run
-        if run.stood == run.running != chosen:
+        if run.stood == run.running != chosen and not run.left_out:
             run.left = self._why(run.running, current, doing)
 
     def _why(self, client: int, current: int | None, doing: Doing) -> tuple[Why, str]:
@@ -297,7 +300,8 @@ class _Recorder:
         if run.by_itself:
             return
         run.steps += 1
-        if self._is_left_out():
+        run.left_out = MOST_STEPS // 2 < run.steps < self._execution.steps - MOST_STEPS // 2
+        if run.left_out:
             self._leave_out(client)
             return
         self._arrive(client)
@@ -326,7 +330,8 @@ class _Recorder:
             rows.append(Call(client, self._subject.render(call)))
             return
         if client > 0:
-            self._settle()
+            if not run.left_out:
+                self._settle()
             run.lines.returned(client)
         failed = operation.error is not None
         answer = f"raised {operation.error}" if failed else self._subject.told(operation)
@@ -334,11 +339,8 @@ class _Recorder:
 
     # -- what becomes of it
 
-    def _is_left_out(self) -> bool:
-        """Of a very long run the middle is not watched."""
-        return MOST_STEPS // 2 < self._run.steps < self._execution.steps - MOST_STEPS // 2
-
     def _leave_out(self, client: int) -> None:
+        """Of a very long run the middle is counted only."""
         run = self._run
         last = run.rows[-1]
         if isinstance(last, Omitted):
@@ -386,7 +388,7 @@ class _Recorder:
     def _settle(self) -> None:
         """What the last step has changed is seen now."""
         run = self._run
-        if run.by_itself or self._is_left_out():
+        if run.by_itself:
             return
         run.lines.settle()
         last = run.rows[-1] if run.rows else None
