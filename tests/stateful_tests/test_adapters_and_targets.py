@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import ChainMap, OrderedDict
 from typing import Any
 
@@ -17,6 +18,7 @@ from mapproof.stateful_tests.adapters import MISSING, UnsuitableTarget, adapter_
 from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.execution import laboratory
 from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget
+from mapproof.stateful_tests.explorer.cooperative_threading.patching import REPLACEMENTS
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import KEYS
@@ -224,6 +226,18 @@ def test_a_factory_brings_its_own_module() -> None:
         return dict[Any, Any]()
 
     assert __file__ in target_of(factory, "factory").files
+
+
+def test_a_module_that_names_parts_of_the_kit_leaves_them_whole() -> None:
+    """The stand-ins ask the real clocks, which stay what they ask: a file of tests may have imported them."""
+
+    def factory() -> Any:
+        time.monotonic()
+        return dict[Any, Any]()
+
+    before = [getattr(owner, name) for owner, name, _ in REPLACEMENTS]
+    target_of(factory, "factory")
+    assert [getattr(owner, name) for owner, name, _ in REPLACEMENTS] == before
 
 
 def test_looking_at_a_map_leaves_threading_as_it_was() -> None:
