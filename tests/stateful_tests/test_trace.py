@@ -14,7 +14,7 @@ from functools import cache
 from itertools import groupby, pairwise
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, get_args
 
 import maps_to_test as maps
 import msgspec
@@ -31,7 +31,18 @@ from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.places import Place
 from mapproof.stateful_tests.trace import Trace, collapse, layout, plain, tell, trace
 from mapproof.stateful_tests.trace.as_json import TraceError, as_json, from_json
-from mapproof.stateful_tests.trace.events import End, Omitted, Repeat, Row, State, Step, Switch, Touch
+from mapproof.stateful_tests.trace.events import (
+    End,
+    Held,
+    Omitted,
+    Recorded,
+    Repeat,
+    Row,
+    State,
+    Step,
+    Switch,
+    Touch,
+)
 from mapproof.stateful_tests.trace.lines import Lines
 from mapproof.stateful_tests.trace.reading import Eyes
 from mapproof.stateful_tests.trace.terminal import COLOURS, Account, coloured
@@ -539,3 +550,28 @@ def test_an_account_is_as_wide_as_the_terminal() -> None:
         assert len(rule) == len(
             next(line for line in plain(case("abba"), expected).splitlines() if "─┼─" in line)
         )
+
+
+# -- the manual
+
+PAGE = (Path(__file__).parents[2] / "docs" / "trace.md").read_text()
+
+
+def test_the_manual_shows_what_is_told() -> None:
+    kept = "".join(path.read_text() for path in sorted(FOLDER.iterdir()))
+    shown = re.findall(r"```text\n(.*?)\n```", PAGE, re.DOTALL)
+    assert len(shown) == 4
+    for example in shown:
+        for part in example.split("\n\n"):
+            assert part in kept
+
+
+@pytest.mark.parametrize(
+    "struct", [Trace, Touch, Held, Recorded, *get_args(Row)], ids=lambda struct: struct.__name__
+)
+def test_the_manual_names_every_field(struct: Any) -> None:
+    if struct.__struct_config__.tag is None:
+        text = PAGE.partition("## JSON")[2]
+    else:
+        (text,) = re.findall(rf"^\| `{struct.__struct_config__.tag}` \| (.*?) \|", PAGE, re.MULTILINE)
+    assert [name for name in struct.__struct_fields__ if f"`{name}`" not in text] == []
