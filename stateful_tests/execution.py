@@ -7,7 +7,7 @@ code is instrumented, what it claims), so that a scenario and a schedule are all
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -23,7 +23,7 @@ from mapproof.spec.model import explained_by_returns
 from mapproof.spec.operations import SIGNATURES, has_shape
 from mapproof.spec.values import identity
 from mapproof.stateful_tests.adapters import Adapter
-from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget, patched
+from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget, held_locks, patched
 from mapproof.stateful_tests.explorer.dependence import Note
 from mapproof.stateful_tests.explorer.endings import Ending, Outcome
 from mapproof.stateful_tests.explorer.opcode_events import TracingLost, opcode_events
@@ -34,6 +34,7 @@ from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Sc
 from mapproof.stateful_tests.explorer.watchdog import Stalled, watchdog
 from mapproof.stateful_tests.monitors import (
     MakeMonitor,
+    Monitor,
     Monitors,
     Races,
     StepInvariants,
@@ -153,21 +154,26 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What is watched at every step of the threads that run at once; the first that is found ends the run.
+    """What is watched; the first that is found ends the run.
 
-    `races`: data races (see `races.py`) on what is made of `impl.sync`. `invariants`: the function that the object's
-    `step_invariants()` answers when it is new is called between any two steps. What an object has no part of is
-    not watched: `Laboratory.watched_for` says what was.
+    At every step of the threads that run at once: `races`, data races (see `races.py`) on what is made of `impl.sync`;
+    `invariants`, by calling the function that the object's `step_invariants()` answers when it is new. What an object
+    has no part of is not watched: `Laboratory.watched_for` says what was. When they have ended: `leaks`, locks that a
+    thread still holds (of `threading`; not so for an object whose calls take a lock for a later call to give back).
     """
 
     races: bool = False
     invariants: bool = False
+    leaks: bool = True
 
 
 NO_CHECKS = Checks()
 
 
 _NOTHING_RAN = Ending(Outcome.FINISHED, (), Schedule(), 0, 0)
+
+Tasks = Mapping[int, Callable[[], None]]
+"""By client."""
 
 Announce = Callable[[int, Call, Operation | None], None]
 """Told the client and the call when it begins (None) and when it has ended (the operation)."""
@@ -214,21 +220,31 @@ class Laboratory:
 
     def _run(self, scenario: Scenario, strategy: Strategy) -> Execution:
         try:
-            return self._runs(scenario, strategy)
+            with watchdog():
+                return self._runs(scenario, strategy)
         finally:
             self.simulation.finish()
 
     def _runs(self, scenario: Scenario, strategy: Strategy) -> Execution:
         self._ending = _NOTHING_RAN
         recording = Recording()
-        target = self.subject.make()
         clients = {i: thread for i, thread in enumerate(scenario.threads, 1) if thread}
-        monitors = self._monitors(target) if clients else ()
-        goes_on = self._phase({0: scenario.setup}, target, recording, Replay(Schedule()))
+        monitors: list[tuple[FailureKind, Monitor]] = []
+        client_0 = _Client(self, 0, scenario.setup, recording)
+
+        def begin() -> None:
+            client_0.target = self.subject.make()
+            monitors.extend(self._monitors(client_0.target) if clients else ())
+            client_0()
+
+        goes_on = self._phase({0: begin}, recording, Replay(Schedule()))
+        target = client_0.target
         if goes_on and clients:
-            goes_on = self._together(clients, target, recording, strategy, monitors)
-        if goes_on:
-            goes_on = self._phase({0: scenario.observers}, target, recording, Replay(Schedule()))
+            tasks = {n: _Client(self, n, calls, recording, target) for n, calls in clients.items()}
+            goes_on = self._together(tasks, recording, strategy, monitors)
+        if goes_on and scenario.observers:
+            observer = _Client(self, 0, scenario.observers, recording, target)
+            goes_on = self._phase({0: observer}, recording, Replay(Schedule()))
         if goes_on:
             self._check_invariants(target, recording)
         history = History(tuple(recording.operations))
@@ -248,21 +264,14 @@ class Laboratory:
             ending.given_way == ending.timeouts == 0,
         )
 
-    def _together(
-        self,
-        clients: dict[int, tuple[Call, ...]],
-        target: Any,
-        recording: Recording,
-        strategy: Strategy,
-        monitors: Monitors,
-    ) -> bool:
+    def _together(self, clients: Tasks, recording: Recording, strategy: Strategy, monitors: Monitors) -> bool:
         """Run these clients at once, every step watched; False if that ended the run."""
         if not monitors:
-            return self._phase(clients, target, recording, strategy)
+            return self._phase(clients, recording, strategy)
         watch = Watch(self.simulation, monitors, self._watcher, recording)
         self.simulation.watcher, self.simulation.listener = watch.step, watch.effect
         try:
-            return self._phase(clients, target, recording, strategy) and not watch.wrong()
+            return self._phase(clients, recording, strategy) and not watch.wrong()
         finally:
             self.simulation.watcher, self.simulation.listener = self._watcher, None
             self.watched_for.update(kind for kind, monitor in monitors if monitor.looked)
@@ -278,22 +287,21 @@ class Laboratory:
             )
         return monitors
 
-    def _phase(
-        self, clients: dict[int, tuple[Call, ...]], target: Any, recording: Recording, strategy: Strategy
-    ) -> bool:
+    def _phase(self, tasks: Tasks, recording: Recording, strategy: Strategy) -> bool:
         """Run these clients to their end; False if that ended the run."""
-        if not any(clients.values()):
-            return True
-        tasks = {client: _Client(self, client, calls, target, recording) for client, calls in clients.items()}
-        self._alone = 0 in clients
-        with watchdog():
-            ending = self.simulation.run(tasks, strategy, stops=self._stepping or not self._alone)
+        self._alone = 0 in tasks
+        ending = self.simulation.run(tasks, strategy, stops=self._stepping or not self._alone)
         if not self._alone:
             self._ending = ending
         if ending.outcome is Outcome.DEADLOCK:
             recording.fail(FailureKind.DEADLOCK, describe_deadlock(ending.waits))
         elif ending.outcome is Outcome.ENDLESS:
             recording.fail(FailureKind.ENDLESS, f"an operation did not end within {ending.steps:,} steps")
+        for uncaught in self.simulation.belongings.uncaught:
+            text = describe_exception(uncaught.number, uncaught.thread, uncaught.error)
+            recording.fail(FailureKind.EXCEPTION, text)
+        if self.checks.leaks and recording.failure is None and ending.outcome is Outcome.FINISHED:
+            self._check_locks(recording)
         return recording.failure is None and ending.outcome is Outcome.FINISHED
 
     def perform(self, client: int, call: Call, target: Any, recording: Recording) -> bool:
@@ -329,6 +337,11 @@ class Laboratory:
             self.announce(client, call, operation)
         return goes_on
 
+    def _check_locks(self, recording: Recording) -> None:
+        for lock in held_locks(self.simulation):
+            if lock.thread not in self.simulation.live:
+                recording.fail(FailureKind.LEAK, f"client {lock.thread} has ended, and holds {lock}")
+
     def _check_invariants(self, target: Any, recording: Recording) -> None:
         invariants = getattr(target, "check_invariants", None)
         if not callable(invariants):
@@ -359,17 +372,22 @@ class _Client:
     """The task of one simulated thread: its calls, until one fails."""
 
     def __init__(
-        self, laboratory: Laboratory, client: int, calls: tuple[Call, ...], target: Any, recording: Recording
+        self,
+        laboratory: Laboratory,
+        client: int,
+        calls: tuple[Call, ...],
+        recording: Recording,
+        target: Any = None,
     ) -> None:
         self._perform = laboratory.perform
         self._client = client
         self._calls = calls
-        self._target = target
         self._recording = recording
+        self.target = target
 
     def __call__(self) -> None:
         for call in self._calls:
-            if not self._perform(self._client, call, self._target, self._recording):
+            if not self._perform(self._client, call, self.target, self._recording):
                 return
 
 

@@ -22,6 +22,7 @@ class FailureKind(StrEnum):
     EXCEPTION = "exception"
     ANSWER = "impossible answer"
     DEADLOCK = "deadlock"
+    LEAK = "lock not given back"
     ENDLESS = "never ends"
     RACE = "data race"
     INVARIANT = "broken invariant"

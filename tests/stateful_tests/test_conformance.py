@@ -178,6 +178,7 @@ def test_a_claim_makes_the_same_map_wrong() -> None:
 
 def test_undecided_histories_make_it_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "check", lambda *args, **options: Unknown("on purpose"))
+    monkeypatch.setattr(execution, "explained_by_returns", lambda operations: False)
     findings = examined(dict, 0.3)
     assert findings.verdict is Verdict.INCONCLUSIVE
     assert f"{findings.tally.undecided} histories undecided" in findings.scope

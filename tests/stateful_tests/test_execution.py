@@ -109,6 +109,7 @@ def test_a_run_without_failure() -> None:
 
 def test_a_history_that_could_not_be_decided_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "check", lambda *args, **options: Unknown("on purpose"))
+    monkeypatch.setattr(execution, "explained_by_returns", lambda operations: False)
     target = target_of(dict, "dict")
     scenario = scenario_of(target.adapter, "", "store a 1", "load a")
     with laboratory(target) as lab:

@@ -56,6 +56,10 @@ def _deadlock(mechanism: str, setup: str, *threads: str, preemptions: int = 1) -
     return Specimen(mechanism, setup, threads, preemptions, "deadlock")
 
 
+def _leak(mechanism: str, setup: str, *threads: str, preemptions: int = 1) -> Specimen:
+    return Specimen(mechanism, setup, threads, preemptions, "lock not given back")
+
+
 def _exception(mechanism: str, setup: str, *threads: str, preemptions: int = 1) -> Specimen:
     return Specimen(mechanism, setup, threads, preemptions, "exception")
 
@@ -78,7 +82,7 @@ SPECIMENS: Final[Mapping[str, Specimen]] = {
         "cache invalidated before the write", "store 0 1", "store 0 2", "load 0"
     ),
     "early_notify": _deadlock("notified before the change", "", "load 0", "load 0"),
-    "early_return": _deadlock("early return with the lock held", "", *_BOTH_INSERT),
+    "early_return": _leak("early return with the lock held", "", *_BOTH_INSERT),
     "event_gate": _violation("an Event for a lock", "", *_BOTH_INSERT, preemptions=2),
     "expired_entry": _violation("expiry checked, then acted upon", "store 0 1; clear", "load 0", "store 0 2"),
     "first_reader": _deadlock("reader count not atomic", "", "load 0", "load 0"),
@@ -136,7 +140,9 @@ SPECIMENS: Final[Mapping[str, Specimen]] = {
     "swept_tombstones": _violation(
         "write to a slot that was swept away", "store 0 1; store 1 2; delete 0", "store 0 3", "delete 1"
     ),
-    "thread_snapshot": _violation("thread-local copy gone stale", "store 0 1", "store 0 2", "load 0; load 0"),
+    "thread_snapshot": _violation(
+        "thread-local copy gone stale", "store 0 1", "store 0 2", "load 0; load 0", preemptions=2
+    ),
     "torn_pop": _exception("check-then-act", "store 0 1", "load_and_delete 0", "load_and_delete 0"),
     "two_locks": _exception("two locks for one datum", "store 0 1", "load_or_store 0 2", "delete 0"),
     "unlinked_node": _violation("insertion behind an unlinked node", "store 0 1", "store 1 2", "delete 0"),
