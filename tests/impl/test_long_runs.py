@@ -84,19 +84,20 @@ class SharedWithoutALock(PlainMap[Any, Any]):
 
 
 @pytest.mark.parametrize(
-    ("factory", "flavour", "verdict"),
+    ("factory", "flavour", "verdicts"),
     [
-        (ForgetsDeletes, Flavour.UNIQUE_VALUES, Verdict.VIOLATION),
-        (ChecksThenActs, Flavour.FEW_VALUES, Verdict.VIOLATION),
-        (SwapsAfterTheLock, Flavour.FEW_VALUES, Verdict.VIOLATION),
-        (RangesKeyByKey, Flavour.WHOLE_MAP, Verdict.VIOLATION),
-        (SharedWithoutALock, Flavour.UNIQUE_VALUES, Verdict.FAILED),
+        (ForgetsDeletes, Flavour.UNIQUE_VALUES, [Verdict.VIOLATION]),
+        (ChecksThenActs, Flavour.FEW_VALUES, [Verdict.VIOLATION]),
+        (SwapsAfterTheLock, Flavour.FEW_VALUES, [Verdict.VIOLATION]),
+        (RangesKeyByKey, Flavour.WHOLE_MAP, [Verdict.VIOLATION]),
+        # It mostly dies of a fatal error, but may lose a key before its own checks notice.
+        (SharedWithoutALock, Flavour.UNIQUE_VALUES, [Verdict.FAILED, Verdict.VIOLATION]),
     ],
 )
-def test_a_wrong_map_is_found(factory: Callable[[], Any], flavour: Flavour, verdict: Verdict) -> None:
+def test_a_wrong_map_is_found(factory: Callable[[], Any], flavour: Flavour, verdicts: list[Verdict]) -> None:
     for seed in range(20):
         outcome = run(factory, 0.3, flavour, seed=seed, check_seconds=2.0)
         if outcome.verdict not in (Verdict.LINEARIZABLE, Verdict.UNKNOWN):
             break
-    assert outcome.verdict is verdict, str(outcome)
+    assert outcome.verdict in verdicts, str(outcome)
     assert outcome.account

@@ -34,7 +34,7 @@ def elements(threads=1, keys=1, entries=1, maps=2):
 
 
 def test_the_invariant_is_inductive():
-    proof = prove(SYNC_MAP, timeout=100)
+    proof = prove(SYNC_MAP, timeout=280)
     assert proof.verdict is Verdict.PROVED
     assert len(SYNC_MAP.actions) == 48
     assert len(proof.results) == 49 * len(SYNC_MAP.invariants) + 9  # nine claims in the steps
@@ -43,7 +43,7 @@ def test_the_invariant_is_inductive():
 
 
 def test_every_step_can_happen_but_the_dead_one():
-    found = vacuity(SYNC_MAP, timeout=60)
+    found = vacuity(SYNC_MAP, timeout=280)
     assert found.verdict is Verdict.EXHAUSTED
     assert found.dead == ("dirty_locked_skip",)
     assert len(found.possible) == 47
@@ -51,7 +51,7 @@ def test_every_step_can_happen_but_the_dead_one():
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_is_refuted(mutant):
-    check = check_mutant(mutant, timeout=60)
+    check = check_mutant(mutant, timeout=280)
     assert check.caught
     c = check.counterexample
     assert c.statement == mutant.breaks.title
@@ -69,7 +69,7 @@ def test_the_three_first_mutants_are_those_of_a_review():
 
 
 def test_a_counterexample_names_what_the_code_names():
-    text = str(check_mutant(UNEXPUNGE_WITHOUT_INSERT, timeout=60).counterexample)
+    text = str(check_mutant(UNEXPUNGE_WITHOUT_INSERT, timeout=280).counterexample)
     lines = text.splitlines()
     assert lines[0].startswith("step    unexpunge_locked(t=t0)    e.unexpungeLocked() succeeds")
     assert lines[1] == "breaks  live keys of read are in dirty"
@@ -78,7 +78,7 @@ def test_a_counterexample_names_what_the_code_names():
     assert ["*", "e0.p", "expunged", "nil"] in changed
     assert ["*", "t0.pc", "UNEXPUNGE", "SWAP_LOCKED"] in changed
     assert all(
-        len(names) <= 4 for names in check_mutant(MUTANTS[2], timeout=60).counterexample.domains.values()
+        len(names) <= 4 for names in check_mutant(MUTANTS[2], timeout=280).counterexample.domains.values()
     )
 
 
@@ -92,7 +92,7 @@ def test_a_mutant_that_changes_nothing_of_note_survives():
         insert(m.dirty, k, e)
         k.copied = True
 
-    check = check_mutant(Mutant("", SYNC_MAP, (copy_nil_too,), live_keys_in_dirty, False), timeout=60)
+    check = check_mutant(Mutant("", SYNC_MAP, (copy_nil_too,), live_keys_in_dirty, False), timeout=280)
     assert check.verdict is Verdict.PROVED
     assert not check.caught
 
@@ -115,7 +115,7 @@ def test_a_mutant_out_of_time_is_not_caught():
 def test_the_statements_rest_on_each_other(left_out, step, breaks):
     """Without one of them another is no longer inductive, so a proof of one alone would be worth nothing."""
     rest = [i for i in SYNC_MAP.invariants.values() if i.name != left_out]
-    proof = prove(SYNC_MAP.with_invariants("weaker", rest), timeout=60, actions=[step], statement=breaks)
+    proof = prove(SYNC_MAP.with_invariants("weaker", rest), timeout=280, actions=[step], statement=breaks)
     assert proof.verdict is Verdict.REFUTED
 
 
