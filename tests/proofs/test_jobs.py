@@ -8,7 +8,6 @@ import pytest
 from mapproof.proofs import ExtraMissing, Job, jobs, run, statements
 from mapproof.spec.evidence import Evidence, Kind, Verdict, exit_code
 
-
 NO_HURRY = 280.0
 """Seconds: the provers need ten, and a machine that does much else at once is no reason for another answer."""
 

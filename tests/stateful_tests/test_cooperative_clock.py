@@ -14,6 +14,8 @@ from cooperating import alone, executions, outcomes, plainly
 from mapproof.stateful_tests.explorer.cooperative_threading import patched
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 
+pytestmark = pytest.mark.interpreter
+
 CLOCKS = ("time", "monotonic", "perf_counter", "process_time")
 
 

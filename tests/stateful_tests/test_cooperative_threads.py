@@ -15,6 +15,8 @@ from cooperating import alone, executions, outcomes, plainly
 from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget, patched
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 
+pytestmark = pytest.mark.interpreter
+
 
 class Adder(threading.Thread):
     """Made before anything is replaced."""

@@ -16,6 +16,8 @@ from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.explorer.simulation import Simulation
 
+pytestmark = pytest.mark.interpreter
+
 HERE = "test_lock_leaks.py"
 
 

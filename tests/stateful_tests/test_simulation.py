@@ -25,6 +25,8 @@ from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.simulation import FAIR_STREAK, Simulation, active
 from mapproof.stateful_tests.explorer.strategy import Schedule, Strategy
 
+pytestmark = pytest.mark.interpreter
+
 FILES = [programs.FILE]
 modes = pytest.mark.parametrize("files", [[], [*FILES, __file__]], ids=["hook", "opcodes"])
 

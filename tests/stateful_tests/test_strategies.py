@@ -16,6 +16,8 @@ from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Doing, NondeterministicTarget, Schedule, Strategy
 
+pytestmark = pytest.mark.interpreter
+
 FILES = [programs.FILE]
 
 
