@@ -162,12 +162,13 @@ def verify(seed: int, json_file: Path | None) -> None:
     type=click.Choice(["simulated", "threads"]),
     metavar="WORD",
     default="simulated",
-    help="simulated (the default) or real threads.",
+    help="simulated (the default), or threads: real ones.",
 )
 @click.option("--threads", type=click.IntRange(1, 64), metavar="N", help="Real threads: how many.  [4]")
 @click.option(
     "--length", type=click.IntRange(1, 10_000), metavar="N", help="Their operations in a round.  [100]"
 )
+@click.option("--yielding-keys", is_flag=True, default=None, help="Keys that let others run, inside C too.")
 @click.option("--silence", type=Amount(), metavar="SECONDS", help="Without a return: a hang.")
 @click.option("--memory", type=Amount(), metavar="MB", help="What they may use, all together.")
 @json_option
@@ -183,6 +184,7 @@ def check(
     backend: str,
     threads: int | None,
     length: int | None,
+    yielding_keys: bool | None,
     silence: float | None,
     memory: float | None,
     json_file: Path | None,
@@ -199,12 +201,20 @@ def check(
     from mapproof.stateful_tests.execution import CANNOT_LOOK
 
     request = Request(target, args, kwargs, ops, atomic or ())
-    real = {"clients": threads, "operations": length, "silence": silence, "megabytes": memory}
+    real = {
+        "clients": threads,
+        "operations": length,
+        "yielding_keys": yielding_keys,
+        "silence": silence,
+        "megabytes": memory,
+    }
     given = {name: value for name, value in real.items() if value is not None}
     if backend == "threads":
         _finish([_under_real_threads(request, budget, seed, failures, given)], json_file, seed)
     if given:
-        raise BadInput("--threads, --length, --silence and --memory go with --backend threads")
+        raise BadInput(
+            "--threads, --length, --yielding-keys, --silence, --memory: with --backend threads only"
+        )
     try:
         with progress() as show:
             resolved = request.resolve()

@@ -95,7 +95,14 @@ def _campaign(directory: Path, request: Request) -> Answer:
     journal.phase = Phase.LOADING
     factory = request.source.load()
     journal.phase = Phase.PROBING
-    probed = probe(factory, request.source.name, request.ops, request.atomic, _trying(journal))
+    probed = probe(
+        factory,
+        request.source.name,
+        request.ops,
+        request.atomic,
+        _trying(journal),
+        yielding_keys=request.yielding_keys,
+    )
     write_description(directory, _description(probed))
     return _Campaign(request, factory, probed, journal, directory / HISTORY).run()
 

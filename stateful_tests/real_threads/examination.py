@@ -79,6 +79,7 @@ class ThreadFindings:
 
     name: str
     clients: int
+    yielding_keys: bool
     tally: Tally
     seconds: float
     description: Description | None = None
@@ -100,6 +101,7 @@ class ThreadFindings:
             f"{_count(self.tally.rounds, 'round')} of {_count(self.clients, 'real thread')}",
             _count(self.tally.operations, "operation"),
             f"{self.tally.undecided} histories undecided" if self.tally.undecided else "",
+            "keys that yield" if self.yielding_keys else "",
             *self._described(),
         ]
         return "; ".join(part for part in parts if part)
@@ -136,6 +138,7 @@ def examine_threads(
     atomic: Iterable[Op] = (),
     clients: int = CLIENTS,
     operations: int = OPERATIONS,
+    yielding_keys: bool = False,
     silence: float | None = None,
     megabytes: float | None = None,
     failures: Path = Path(".mapproof"),
@@ -144,6 +147,7 @@ def examine_threads(
     """Run rounds of `clients` threads with `operations` operations each, in a child process, for `budget` seconds or
     until one fails, whose history is written below `failures`.
 
+    With `yielding_keys` the map is given keys whose `==` and `hash` give the processor away, inside C too.
     `silence` is how many seconds may pass without a call or a return (None: half the budget, from 2 to 10);
     `megabytes` bounds the memory of the child. Raises UnsuitableTarget if the source gives no map that can be
     driven, ValueError for bounds that make no sense, and KitFailed.
@@ -163,6 +167,7 @@ def examine_threads(
         limits.judging,
         None if ops is None else tuple(ops),
         tuple(atomic),
+        yielding_keys,
     )
     with tempfile.TemporaryDirectory(prefix="mapproof-", ignore_cleanup_errors=True) as directory:
         return _Examination(request, limits, Path(directory), failures, progress).findings()
@@ -196,6 +201,7 @@ class _Examination:
         return ThreadFindings(
             self._request.source.name,
             self._request.clients,
+            self._request.yielding_keys,
             Tally(self._journal.rounds, self._journal.operations, undecided),
             time.perf_counter() - started,
             read_description(self._directory),

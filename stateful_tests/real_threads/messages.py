@@ -52,6 +52,7 @@ class Request(msgspec.Struct, frozen=True):
     judging: float
     ops: tuple[Op, ...] | None = None
     atomic: tuple[Op, ...] = ()
+    yielding_keys: bool = False
 
 
 class Description(msgspec.Struct, frozen=True):

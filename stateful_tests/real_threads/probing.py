@@ -17,6 +17,7 @@ from typing import Any
 from mapproof.spec.claims import Claims
 from mapproof.spec.operations import SIGNATURES, Op
 from mapproof.stateful_tests.adapters import Adapter, Form, UnsuitableTarget, adapter_for
+from mapproof.stateful_tests.real_threads.keys import with_yielding_keys
 from mapproof.stateful_tests.real_threads.plan import MOST_KEYS, Step
 
 _NOT_OFFERED = (TypeError, AttributeError, NotImplementedError)
@@ -36,11 +37,18 @@ class Probed:
 
 
 def probe(
-    factory: Callable[[], Any], name: str, ops: Iterable[Op] | None, atomic: Iterable[Op], trying: Trying
+    factory: Callable[[], Any],
+    name: str,
+    ops: Iterable[Op] | None,
+    atomic: Iterable[Op],
+    trying: Trying,
+    yielding_keys: bool = False,
 ) -> Probed:
     """What `factory` makes. Raises UnsuitableTarget if it is no map that can be driven."""
     sample = _made(factory, name)
     found = _with_range_at_once(adapter_for(sample))
+    if yielding_keys:
+        found = with_yielding_keys(found)
     keys = keys_of(text=not _takes_numbers(factory, found, trying))
     adapter = _accepted(factory, found, keys[0], name, trying)
     claims = getattr(type(sample), "claims", None)

@@ -157,6 +157,18 @@ def test_there_is_no_alarm_for_what_is_written_in_c(target: str, tmp_path: Path)
     assert Op.RANGE in findings.description.forms
 
 
+def test_keys_that_yield_show_what_c_does_between_two_comparisons(tmp_path: Path) -> None:
+    """CPython's OrderedDict in C looks a key up twice: it raises KeyError, SystemError, or crashes."""
+    findings = examined(Source.named("collections:OrderedDict"), tmp_path, budget=LOOKING, yielding_keys=True)
+    assert findings.verdict is Verdict.FAILED
+    assert "; keys that yield; " in findings.scope
+
+
+def test_keys_that_yield_do_no_harm_behind_a_lock(tmp_path: Path) -> None:
+    findings = examined(maps.Ordered, tmp_path, yielding_keys=True)
+    assert findings.verdict is Verdict.SAMPLED, findings.evidence().counterexample
+
+
 def test_a_slow_operation_is_no_hang(tmp_path: Path) -> None:
     findings = examined(maps.Slow, tmp_path, clients=2, operations=2)
     assert findings.verdict is Verdict.SAMPLED, findings.evidence().counterexample

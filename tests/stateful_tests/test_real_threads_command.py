@@ -75,7 +75,7 @@ def test_no_round_at_all_is_no_pass(there: Path) -> None:
         (["maps_for_threads:Unmakeable"], "making one raised OSError: no disk"),
         (["builtins:dict", "--threads", 0], "Invalid value for '--threads'"),
         (["builtins:dict", "--silence", "nan"], "Invalid value for '--silence'"),
-        (["builtins:dict", "--memory", 100, "--backend", "simulated"], "go with --backend threads"),
+        (["builtins:dict", "--memory", 100, "--backend", "simulated"], "with --backend threads only"),
         (["builtins:dict", "--backend", "real"], "Invalid value for '--backend'"),
     ],
 )

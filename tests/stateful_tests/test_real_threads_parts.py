@@ -20,9 +20,10 @@ import pytest
 from mapproof.spec.history import History, Operation
 from mapproof.spec.linearizability import Linearizable, Violation, check
 from mapproof.spec.operations import SIGNATURES, WHOLE_MAP, Op
-from mapproof.stateful_tests.adapters import Adapter, UnsuitableTarget, adapter_for
+from mapproof.stateful_tests.adapters import Adapter, Form, UnsuitableTarget, adapter_for
 from mapproof.stateful_tests.real_threads import accounts, record
 from mapproof.stateful_tests.real_threads.journal import NOT_KEPT, Journal, Phase
+from mapproof.stateful_tests.real_threads.keys import YieldingKey, with_yielding_keys
 from mapproof.stateful_tests.real_threads.plan import KEYS, Pace, Step, draw, in_this_round, observers
 from mapproof.stateful_tests.real_threads.probing import probe
 from mapproof.stateful_tests.real_threads.processes import (
@@ -360,6 +361,34 @@ def test_what_cannot_be_driven_is_refused(factory: Any, says: str) -> None:
 def test_no_operation_is_left() -> None:
     with pytest.raises(UnsuitableTarget, match="no operation is left to test"):
         probed(dict, ops=())
+
+
+# -- keys that yield
+
+
+def test_keys_that_yield_are_as_good_as_those_they_stand_for() -> None:
+    adapter = with_yielding_keys(adapter_for({}))
+    m: dict[Any, Any] = {}
+    adapter.perform(m, Op.STORE, 1, (5,), 0)
+    adapter.perform(m, Op.STORE, 2, (6,), 0)
+    assert all(isinstance(key, YieldingKey) for key in m)
+    assert adapter.perform(m, Op.LOAD, 1, (), 0) == (5, True)
+    assert adapter.perform(m, Op.LOAD, 3, (), 0) == (None, False)
+    assert adapter.perform(m, Op.RANGE, None, (), 0) == [[1, 5], [2, 6]]
+    assert adapter.render(Op.STORE, 1, (5,), 0) == "m[1] = 5"
+    assert min(YieldingKey(2), YieldingKey(1)) == YieldingKey(1) != 1
+    assert repr(YieldingKey("a")) == "'a'"
+
+
+@pytest.mark.parametrize("answer", ["nonsense", 3, [1, 2]])
+def test_a_range_of_nonsense_stays_nonsense(answer: Any) -> None:
+    class Odd(dict):  # type: ignore[type-arg]
+        def range(self) -> Any:
+            return answer
+
+    form = Form("m.range()", lambda m, k, args: m.range())
+    adapter = with_yielding_keys(Adapter("Go-like", {Op.RANGE: (form,)}))
+    assert adapter.perform(Odd(), Op.RANGE, None, (), 0) == answer
 
 
 # -- sources
