@@ -24,7 +24,7 @@ from mapproof.spec.history import Operation
 from mapproof.stateful_tests import scenarios
 from mapproof.stateful_tests.execution import CANNOT_LOOK, Execution, Laboratory, Subject
 from mapproof.stateful_tests.explorer.replay import Replay
-from mapproof.stateful_tests.explorer.simulation import Simulation
+from mapproof.stateful_tests.explorer.simulation import FIRST_SPAWNED, Simulation
 from mapproof.stateful_tests.explorer.strategy import Doing, Follower, Strategy
 from mapproof.stateful_tests.places import Place, caller_of, place_of
 from mapproof.stateful_tests.recording import Failure, FailureKind
@@ -280,7 +280,7 @@ class _Recorder:
     def chosen(self, current: int | None, chosen: int, doing: Doing) -> None:
         """Who goes on; who ran last can go on, too, if it is `current`."""
         run = self._run
-        if run.stood == run.running != chosen and not run.left_out:
+        if run.stood == run.running != chosen:
             run.left = self._why(run.running, current, doing)
 
     def _why(self, client: int, current: int | None, doing: Doing) -> tuple[Why, str]:
@@ -380,6 +380,8 @@ class _Recorder:
             row.add(touch if hasattr(target, "peek") else msgspec.structs.replace(touch, note=""))
             return
         place = None if caller is None else Place(caller.f_code, caller.f_lasti)
+        if place is None and client >= FIRST_SPAWNED:  # the first thing that it does is not the program's
+            touch = msgspec.structs.replace(touch, note="begins")
         row = Line.at(client, place, traced=False)
         row.steps = 1
         row.add(touch)

@@ -105,7 +105,7 @@ def steps_told(text: str) -> int:
             r"\(([\d,]+) (?:lines?|access(?:es)?)\)$|… ([\d,]+) (?:lines|accesses)$", cell
         ):
             count += number(found[1] or found[2])
-        elif cell[:1] not in ("↷", "✗") and re.search(r"^\w+\.py:\d+ |  \w+\.py:\d+$", cell):
+        elif cell[:1] not in ("↷", "✗") and re.search(r"^\w+\.py:\d+ |  \w+\.py:\d+$|^begins$", cell):
             times = re.search(r" \N{MULTIPLICATION SIGN} ([\d,]+)$", cell)
             count += 1 if times is None else number(times[1])
     return count
@@ -357,6 +357,19 @@ def test_a_slip_of_the_watcher_costs_the_values_and_no_more(monkeypatch: pytest.
 def test_no_program_is_disturbed(name: str) -> None:
     assert case(name).valued
     assert case(name).repeated
+
+
+def test_a_thread_that_the_map_starts_has_a_column() -> None:
+    with on(programs.Background, "", "store a 1; load a", "load a; load a") as (lab, scenario):
+        strategy = RandomWalk(1)
+        found = None
+        while found is None or 11 not in found.clients:
+            strategy.begin()
+            ran = lab.run(scenario, strategy)
+            found = None if ran.failure is None else trace(lab, scenario, ran)
+    assert found.clients == (1, 2, 11)
+    assert re.search(r"^client 1 +│ client 2 +│ thread 11$", plain(found), re.MULTILINE)
+    assert list(complaints(found)) == []
 
 
 # -- locks

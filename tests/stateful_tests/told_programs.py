@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 import weakref
@@ -261,3 +262,26 @@ class Waits:
     def __setitem__(self, key: Any, value: Any) -> None:
         with self.changed:
             pass
+
+
+class Background:
+    """Hands what is stored to a thread of its own."""
+
+    def __init__(self) -> None:
+        self._items: dict[Any, Any] = {}
+        self._queue: queue.Queue[tuple[Any, Any]] = queue.Queue()
+        self._thread: threading.Thread | None = None
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+        self._queue.put((key, value))
+
+    def _work(self) -> None:
+        while True:
+            key, value = self._queue.get()
+            self._items[key] = value
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._items[key]
