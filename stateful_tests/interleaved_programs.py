@@ -9,9 +9,10 @@ else is it certain that it exists in time.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from hypothesis import reject
 from hypothesis import strategies as st
@@ -26,6 +27,8 @@ from hypothesis.stateful import (
 
 from mapproof.spec.operations import Op
 from mapproof.stateful_tests.scenarios import Call, Scenario
+
+T = TypeVar("T")
 
 OBSERVER_MARKER = "mapproof_observer"
 STEP_INVARIANT_MARKER = "mapproof_step_invariant"
@@ -42,7 +45,7 @@ AFTER = MOST_THREADS + 1
 """As a thread's number: who made a value, and who may use it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Action:
     """A method of the machine that may be a step of a program; `targets` are the bundles that its answer goes to."""
 
@@ -159,16 +162,14 @@ class Search:
     seed: int
     effort: int
 
-    @staticmethod
-    def drawn() -> st.SearchStrategy[Search]:
-        """The simplest makes the most effort, so that what is shrunk is searched thoroughly, and to its end."""
-        return st.builds(Search, st.sampled_from(PLANS), st.integers(0, 0xFFFF), st.sampled_from(EFFORTS))
-
 
 PLANS = ("auto", "auto", "pct3", "urw", "pct4", "pos", "surw", "random")
 """Half of what `auto` runs are the simplest schedules; the others take chances of all kinds."""
 
 EFFORTS = (5, *(1,) * 15)
+"""The simplest is the greatest, so that what is shrunk is searched thoroughly."""
+
+SEARCHES = st.builds(Search, st.sampled_from(PLANS), st.integers(0, 0xFFFF), st.sampled_from(EFFORTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ class Broken(Exception):
 @st.composite
 def programs(draw: st.DrawFn, actions: Actions, tried: Tried, most_before: int = MOST_BEFORE) -> Program:
     """Programs for a machine. They shrink to fewer threads and rules, and to the simplest search."""
-    search = draw(Search.drawn())
+    search = draw(SEARCHES)
     drawing = _Drawing(draw, actions)
     try:
         setup = drawing.before(tried, most_before)
@@ -215,10 +216,10 @@ def programs(draw: st.DrawFn, actions: Actions, tried: Tried, most_before: int =
     return Program(Scenario(setup, drawing.together(), drawing.after()), search)
 
 
-def _several(one_more: Callable[[], None], least: int, most: int) -> st.SearchStrategy[Any]:
-    """Calls `one_more`, which draws, several times. As a list, so that Hypothesis shrinks it by leaving out any."""
-    element = st.builds(one_more)
-    return st.lists(element, min_size=least, max_size=most)
+# To make a strategy costs more than to draw from it, so none is made while drawing.
+
+_MORE = st.booleans()
+_choice = lru_cache(maxsize=None)(lambda options: st.integers(0, options - 1))
 
 
 class _Drawing:
@@ -247,7 +248,7 @@ class _Drawing:
             if machine is not None:
                 done.append(self._made(drawn, BEFORE))
 
-        self._draw(_several(one_more, 0, most))
+        self._several(one_more, 0, most)
         return tuple(done)
 
     @staticmethod
@@ -264,10 +265,10 @@ class _Drawing:
         def one_more() -> None:
             if len(threads) < 2:
                 threads.append(self._thread(len(threads) + 1, MOST_OF_A_THREAD))
-            elif sum(map(len, threads)) <= MOST_TOGETHER - 2 and self._draw(st.booleans()):
+            elif sum(map(len, threads)) <= MOST_TOGETHER - 2 and self._draw(_MORE):
                 threads.append(self._thread(len(threads) + 1, 2))
 
-        self._draw(_several(one_more, 2, MOST_THREADS))
+        self._several(one_more, 2, MOST_THREADS)
         return tuple(threads)
 
     def _thread(self, thread: int, most: int) -> tuple[Step, ...]:
@@ -288,16 +289,27 @@ class _Drawing:
             if drawn is not None:
                 steps.append(self._made(drawn, thread))
 
-        self._draw(_several(one_more, least, most))
+        self._several(one_more, least, most)
         return tuple(steps)
 
     # -- one step
 
-    def _any_of(self, actions: list[Action] | tuple[Action, ...], thread: int) -> Step | None:
+    def _several(self, one_more: Callable[[], None], least: int, most: int) -> None:
+        """Call `one_more`, which draws, several times. Whether there is more is always drawn last, at the most too,
+        so that Hypothesis may leave out any of them when it shrinks."""
+        done = 0
+        while done < least or (self._draw(_MORE) and done < most):
+            one_more()
+            done += 1
+
+    def _one_of(self, options: Sequence[T]) -> T:
+        return options[self._draw(_choice(len(options)))]
+
+    def _any_of(self, actions: Sequence[Action], thread: int) -> Step | None:
         possible = [
             action for action in actions if all(self._usable(bundle, thread) for bundle in action.bundles)
         ]
-        return self._step(self._draw(st.sampled_from(possible)), thread) if possible else None
+        return self._step(self._one_of(possible), thread) if possible else None
 
     def _step(self, action: Action, thread: int) -> Step:
         given = {
@@ -327,7 +339,7 @@ class _Drawing:
         usable = self._usable(bundle, thread)
         if not usable:  # a first argument of the same rule consumed the last
             reject()
-        made = self._draw(st.sampled_from(usable))
+        made = self._one_of(usable)
         made.users.add(thread)
         if bundle.consume:
             self._bundles[bundle.name].remove(made)

@@ -83,6 +83,9 @@ _KINDS = ("mixed", "mixed", "twins", "crowd")
 """What the threads do: operations on one or two keys; all the same, for an operation that races with itself; or
 each inserts keys of its own, for a map that grows meanwhile."""
 
+_THREADS = {2: (2,), 3: (2, 2, 2, 3), 4: (2, 2, 2, 2, 2, 3, 3, 4)}
+"""How many there are: few bugs need three, hardly any four, and each more makes for many more schedules."""
+
 _FILLS = (0, 0, 0, 3, 3, 3, 12, 12, LARGEST_FILL)
 """How full the map is at the start, at most: mostly hardly at all, for that is where runs are cheap."""
 
@@ -91,14 +94,18 @@ _FILLS = (0, 0, 0, 3, 3, 3, 12, 12, LARGEST_FILL)
 def scenarios(
     draw: st.DrawFn, adapter: Adapter, keys: Sequence[Any], max_threads: int = 3, max_operations: int = 3
 ) -> Scenario:
-    """Scenarios for a map with that adapter. `keys` are the KEYS keys that it accepts."""
+    """Scenarios for a map with that adapter. `keys` are the KEYS keys that it accepts.
+
+    Of two threads mostly, of `max_threads` (2 to 4) seldom. They shrink to fewer threads and operations, and to an
+    empty map at the start.
+    """
     fill = draw(st.integers(0, draw(st.sampled_from(_FILLS))))
     contended = sorted(
         draw(st.sets(st.sampled_from(sorted({0, max(fill - 1, 0), fill, fill + 1})), min_size=1, max_size=2))
     )
     drafts = st.lists(_drafts(adapter, contended), min_size=1, max_size=max_operations)
     warming = draw(st.lists(_drafts(adapter, contended), max_size=max_operations + 1))
-    count = draw(st.sampled_from([2] * 3 + [max_threads]))
+    count = draw(st.sampled_from(_THREADS[max_threads]))
     match draw(st.sampled_from(_KINDS)):
         case "twins":
             threads = [draw(drafts)] * count
@@ -176,7 +183,11 @@ def _observers(adapter: Adapter, keys: Sequence[Any]) -> tuple[Call, ...]:
 
 
 def schedules(threads: int = 3, longest: int = 300) -> st.SearchStrategy[Schedule]:
-    """Schedules of at most four switches, each at one of the first `longest` decisions."""
+    """Schedules of at most four switches, each at one of the first `longest` decisions.
+
+    They shrink to fewer switches, then to earlier ones. To find a bug, search for its schedule
+    (`explorer.plan`): a drawn one hits it seldom.
+    """
     switch = st.tuples(st.integers(0, longest), st.integers(1, threads))
     return st.lists(switch, max_size=4, unique_by=lambda pair: pair[0]).map(
         lambda found: Schedule(tuple(sorted(found)))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
+from maps_to_test import CheckThenAct
 
 from mapproof.impl.sync_map import SyncMap
 from mapproof.spec.operations import SIGNATURES, Op
 from mapproof.stateful_tests.adapters import Adapter, adapter_for
+from mapproof.stateful_tests.execution import laboratory
+from mapproof.stateful_tests.explorer.plan import plan_named
 from mapproof.stateful_tests.explorer.strategy import Schedule
 from mapproof.stateful_tests.scenarios import KEYS as KEYS_NEEDED
 from mapproof.stateful_tests.scenarios import Scenario, scenarios, schedules
+from mapproof.stateful_tests.targets import target_of
 
 KEYS = tuple(range(KEYS_NEEDED))
 ADAPTERS = [adapter_for(SyncMap()), adapter_for({}), adapter_for({}).only(frozenset({Op.LEN, Op.CLEAR}))]
@@ -78,6 +84,53 @@ def test_what_is_wanted_is_drawn(wanted: Any) -> None:
         find(scenarios(ADAPTERS[1], KEYS), wanted, settings=drawn)
     except NoSuchExample:
         pytest.fail("it was never drawn")
+
+
+@pytest.mark.parametrize("most", [2, 3, 4])
+def test_as_many_threads_are_drawn_as_are_asked_for_and_few_of_the_most(most: int) -> None:
+    drawn: list[int] = []
+
+    @given(scenario=scenarios(ADAPTERS[1], KEYS, max_threads=most))
+    @settings(quick, max_examples=100)
+    def draw(scenario: Scenario) -> None:
+        drawn.append(len(scenario.threads))
+
+    draw()
+    assert set(drawn) == set(range(2, most + 1))
+    assert drawn.count(2) > len(drawn) / 2.5
+    if most == 4:
+        assert drawn.count(4) < drawn.count(2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_known_bug_shrinks_to_its_smallest_scenario(seed: int) -> None:
+    """A `setdefault` and a store of its key, on an empty map, whatever seed it was found by."""
+    target = target_of(CheckThenAct, "CheckThenAct")
+    with laboratory(target) as lab:
+
+        def fails(scenario: Scenario) -> bool:
+            plan = islice(plan_named("preemptions1"), 40)
+            return any(lab.run(scenario, strategy).failure is not None for strategy in plan)
+
+        drawn = scenarios(target.adapter, target.keys, max_threads=4)
+        smallest = find(
+            drawn, fails, settings=settings(quick, derandomize=False, max_examples=2_000), random=Random(seed)
+        )
+    assert not smallest.setup
+    one, other = ([call.op for call in thread] for thread in smallest.threads)
+    assert other == [Op.LOAD_OR_STORE]
+    assert one in ([Op.STORE], [Op.LOAD_OR_STORE])
+    assert len({call.key for thread in smallest.threads for call in thread}) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_schedules_shrink_to_fewer_switches_and_then_to_earlier_ones(seed: int) -> None:
+    def late(schedule: Schedule) -> bool:
+        return sum(index > 10 for index, _ in schedule.switches) >= 2
+
+    chosen = settings(quick, derandomize=False, max_examples=2_000)
+    smallest = find(schedules(threads=3, longest=50), late, settings=chosen, random=Random(seed))
+    assert smallest == Schedule(((11, 1), (12, 1)))
 
 
 @given(drawn=schedules(threads=3, longest=50))
