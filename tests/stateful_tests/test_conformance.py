@@ -88,7 +88,7 @@ def test_a_right_map_is_not_accused(name: str) -> None:
     assert findings.verdict is Verdict.SAMPLED, findings.counterexample
     assert findings.tally.runs > 50
     assert 1 < findings.tally.distinct <= findings.tally.runs
-    assert findings.seconds < 5
+    assert findings.seconds < 30  # of 1.5, on a machine that does much else
     assert "whole operations only" not in findings.scope
 
 
