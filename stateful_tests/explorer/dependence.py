@@ -24,6 +24,8 @@ from mapproof.stateful_tests.explorer.instructions import (
     CONTENTS,
     enters,
     iterates_afterwards,
+    looks_in,
+    looks_in_at_first,
     may_end,
     names_in,
     stands_at,
@@ -34,8 +36,8 @@ from mapproof.stateful_tests.explorer.simulation import FIRST_SPAWNED
 
 
 class Note(IntFlag):
-    """What a step did beside its access. The first four and the two of the last pair do not commute, two by two; nor
-    does STARTED with itself: threads are numbered in the order in which they are started."""
+    """What a step did beside its access. The two of a pair (see `_PAIRS`) do not commute; STARTED does not with itself, as
+    threads are numbered in the order in which they are started."""
 
     CALLED = 1
     RETURNED = 2
@@ -50,10 +52,29 @@ class Note(IntFlag):
     """It set what may be looked up in passing."""
     ELSEWHERE = 128
     """Code of other files was run in it."""
+    LOOKED_IN = 256
+    """It may have read what is in an object in passing: to tell whether it is true, to add to it, to format it."""
+    CHANGED_CONTENTS = 512
 
 
-_AGAINST: Final = [(notes & 37) << 1 | (notes & 74) >> 1 | notes & 16 for notes in range(256)]
-"""What does not commute with these notes."""
+_PAIRS: Final = (
+    (Note.CALLED, Note.RETURNED),
+    (Note.ENDED, Note.IN_BACKGROUND),
+    (Note.STARTED, Note.STARTED),
+    (Note.LOOKED_UP, Note.CHANGED_UNSEEN),
+    (Note.LOOKED_IN, Note.CHANGED_CONTENTS),
+)
+
+
+def _against(notes: int) -> int:
+    """What does not commute with these notes."""
+    found = 0
+    for one, other in _PAIRS:
+        found |= (other.value if notes & one.value else 0) | (one.value if notes & other.value else 0)
+    return found
+
+
+_AGAINST: Final = [_against(notes) for notes in range(Note.CHANGED_CONTENTS.value * 2)]
 
 _BEGIN: Final = object()
 _CONTENTS: Final = (CONTENTS, "")
@@ -82,8 +103,8 @@ class Footprint(NamedTuple):
 
 
 NOTHING: Final = Footprint()
-IN_BACKGROUND: Final = Footprint(notes=int(Note.IN_BACKGROUND))
-ANYTHING: Final = Footprint(EVERYTHING, notes=127)
+IN_BACKGROUND: Final = Footprint(notes=Note.IN_BACKGROUND.value)
+ANYTHING: Final = Footprint(EVERYTHING, notes=Note.CHANGED_CONTENTS.value * 2 - 1)
 """That of a step of which nothing is known."""
 
 
@@ -105,7 +126,15 @@ _COMMUTES: Final = frozenset({Access.LOAD, Access.READ, Access.RELEASE})
 _AT_A_PRIMITIVE: Final = {access: (access if access in _COMMUTES else None, access) for access in Access}
 
 
-_OF_AN_OPERATION: Final = Note.CALLED | Note.RETURNED
+# Numbers and not flags from here on, as those are slow.
+_OF_AN_OPERATION: Final = Note.CALLED.value | Note.RETURNED.value
+_ENDED: Final = Note.ENDED.value
+_IN_BACKGROUND: Final = Note.IN_BACKGROUND.value
+_LOOKED_UP: Final = Note.LOOKED_UP.value
+_CHANGED_UNSEEN: Final = Note.CHANGED_UNSEEN.value
+_ELSEWHERE: Final = Note.ELSEWHERE.value
+_LOOKED_IN: Final = Note.LOOKED_IN.value
+_CHANGED_CONTENTS: Final = Note.CHANGED_CONTENTS.value
 _OURS: Final = str(Path(__file__).parents[2]) + os.sep
 _RUNS_TASKS: Final = SimulatedThread._loop.__code__
 _OTHERS: Final = frozenset({threading.__file__, contextlib.__file__})
@@ -139,36 +168,40 @@ class Footprints:
     def noted(self, note: Any) -> None:
         """The running step did this too."""
         if note.__class__ is Note:
-            self._notes |= note
+            self._notes |= note.value
         elif note.__class__ is FrameType and not self._is_ours(note):
             caller = note.f_back
             if caller is None or not self._is_ours(caller):  # else what it does is seen from what it calls
-                self._notes |= Note.ELSEWHERE
+                self._notes |= _ELSEWHERE
 
     def stopped(self, thread: int, doing: Any, frame: FrameType | None) -> Footprint:
         """The step of this thread is over: what it touched."""
         step = self.next_of(thread)
         notes = self._notes | step.notes
         if self._files:
-            notes |= Note.LOOKED_UP
+            notes |= _LOOKED_UP | self._looked_in(thread, step, frame)
             step = self._learned(thread, step, doing, frame)
-        if notes & _OF_AN_OPERATION == _OF_AN_OPERATION or self._notes & Note.ELSEWHERE:
+        if notes & _OF_AN_OPERATION == _OF_AN_OPERATION or self._notes & _ELSEWHERE:
             # A whole operation in which no access was seen, or code of another file: there is no telling.
             step = step._replace(place=EVERYTHING, manner=None)
+        if step.place is EVERYTHING or step.place == _CONTENTS:
+            notes |= _CHANGED_CONTENTS
         if frame is None:
             self.ended.add(thread)
             if thread < FIRST_SPAWNED:
-                notes |= Note.ENDED
+                notes |= _ENDED
         else:
             self._doing[thread] = doing
             self._next[thread] = self._said(thread, doing, frame)
         self._notes = 0
-        return step if notes == step.notes else step._replace(notes=int(notes))
+        return step if notes == step.notes else step._replace(notes=notes)
 
     # -- before the step
 
     def _said(self, thread: int, doing: Any, frame: FrameType) -> Footprint:
-        notes = int(Note.IN_BACKGROUND) if thread >= FIRST_SPAWNED else 0
+        notes = _IN_BACKGROUND if thread >= FIRST_SPAWNED else 0
+        if self._files and self._will_look_in(frame):
+            notes |= _LOOKED_IN
         if doing.__class__ is not tuple:
             elsewhere = self._files and doing is None and self._goes_elsewhere(thread, self._outside(frame))
             return Footprint(EVERYTHING if elsewhere else None, None, notes)
@@ -182,8 +215,19 @@ class Footprints:
         if touch is None or self._goes_elsewhere(thread, self._outside(frame)):
             return Footprint(EVERYTHING, None, notes)
         if touch.name in self._names.in_passing and not touch.reads:
-            notes |= Note.CHANGED_UNSEEN
+            notes |= _CHANGED_UNSEEN
         return Footprint(touch[:2], "read" if touch.reads else None, notes)
+
+    def _will_look_in(self, frame: FrameType | None) -> bool:
+        """Whether the code of these files that the step goes on with may look into an object before it stops again."""
+        while frame is not None:
+            if frame.f_code.co_filename in self._files:
+                if looks_in(frame):
+                    return True
+                if not may_end(frame):
+                    return False
+            frame = frame.f_back
+        return False
 
     def _goes_elsewhere(self, thread: int, frame: FrameType | None) -> bool:
         """Whether the step may end these frames and return to code that does what nobody sees."""
@@ -214,12 +258,12 @@ class Footprints:
 
     def _learned(self, thread: int, step: Footprint, doing: Any, frame: FrameType | None) -> Footprint:
         """What is known of a step when it is over, by where it led."""
-        if frame is None:
+        before = self._doing.get(thread, _BEGIN)
+        if frame is None and before is _BEGIN:
+            return step._replace(place=EVERYTHING)
+        if frame is None or before is None:
             return step
         here = self._outside(frame)
-        before = self._doing.get(thread, _BEGIN)
-        if before is None:
-            return step
         if before.__class__ is tuple:
             target, what = before
             if target.__class__ is not CodeType:
@@ -233,6 +277,15 @@ class Footprints:
         if here is None or self._begins(thread, here):
             return step
         return step._replace(place=EVERYTHING, manner=None)
+
+    def _looked_in(self, thread: int, step: Footprint, frame: FrameType | None) -> int:
+        """LOOKED_IN if the function that the step led into may have looked into an object before it stopped."""
+        here = self._outside(frame)
+        if here is None or here.f_code.co_filename not in self._files or not looks_in_at_first(here.f_code):
+            return 0
+        before = self._doing.get(thread)
+        stayed = before.__class__ is tuple and before[0] is here.f_code and step.manner is not None
+        return 0 if stayed else _LOOKED_IN
 
     def _only_called(self, here: FrameType | None, doing: Any, code: CodeType, offset: int) -> bool:
         """Whether that instruction led here by a call of a function, or of a primitive's method."""

@@ -148,12 +148,8 @@ class Dpor(Follower):
         """A decision that was never made before."""
         sleeping: dict[int, Footprint] = {}
         if self._path:
-            before = self._path[-1]
-            self._conclude(before, enabled)
-            for asleep in (before.sleeping, before.explored):
-                for thread, footprint in asleep.items():
-                    if thread != before.chosen and not depend(footprint, before.step):
-                        sleeping[thread] = footprint
+            self._conclude(self._path[-1], enabled)
+            sleeping = self._still_asleep(self._path[-1])
         awake = [thread for thread in enabled if thread not in sleeping]
         if not awake:
             self._is_pruned = True
@@ -162,6 +158,15 @@ class Dpor(Follower):
         self._path.append(
             _Decision(enabled, plainest(current if current in awake else None, awake), sleeping)
         )
+
+    def _still_asleep(self, before: _Decision) -> dict[int, Footprint]:
+        """The threads that need not be tried after that decision's step, as it woke none of them."""
+        asleep = before.sleeping | before.explored
+        return {
+            thread: footprint
+            for thread, footprint in asleep.items()
+            if thread != before.chosen and not depend(footprint, before.step)
+        }
 
     def _conclude(self, decision: _Decision, enabled: tuple[int, ...]) -> None:
         """The last step is over, and these threads can go on: what else it did, and what came before it."""

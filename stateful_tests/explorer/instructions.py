@@ -12,6 +12,7 @@ import dis
 import linecache
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import lru_cache
 from types import CodeType, FrameType, FunctionType
 from typing import Any, Final, NamedTuple
@@ -39,6 +40,12 @@ _CALLED_BY = {
     "BEFORE_WITH": "__enter__",
 }
 _OF_BUILTINS = {"len": "__len__", "iter": "__iter__"}
+_LOOK_IN = frozenset({"FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "CONVERT_VALUE"})
+_TELL_TRUTH = frozenset(
+    {"TO_BOOL", "UNARY_NOT", "JUMP_IF_TRUE_OR_POP", "JUMP_IF_FALSE_OR_POP"}
+    | {f"POP_JUMP_{way}IF_{truth}" for way in ("", "FORWARD_", "BACKWARD_") for truth in ("TRUE", "FALSE")}
+)
+_ARE_BOOLEAN = frozenset({"COMPARE_OP", "CONTAINS_OP", "IS_OP", "UNARY_NOT", "TO_BOOL", "CHECK_EXC_MATCH"})
 _GENERATOR = 0x20 | 0x80 | 0x200
 
 
@@ -76,6 +83,13 @@ _BY_OTHER_MEANS = re.compile(
 """Where code says one of these, a name may be reached without being said."""
 
 
+class _Stretch(NamedTuple):
+    """What the code may do from one stop to the next."""
+
+    ends: bool
+    looks_in: bool
+
+
 class _Facts:
     """Of one code object, by the offsets of its instructions; the code is kept alive, as it is known by identity."""
 
@@ -83,12 +97,57 @@ class _Facts:
         self.code = code
         self.instructions = {found.offset: found for found in dis.get_instructions(code)}
         self.offsets = sorted(self.instructions)
-        self.ends: dict[int, bool] = {}
         self.called: dict[int, str | None] = {}
+        self._stretches: dict[int, _Stretch] = {}
 
     def at(self, offset: int) -> int:
         """The instruction that this offset is in: a call that goes on stands at its cache."""
-        return self.offsets[bisect_right(self.offsets, offset) - 1]
+        return self.offsets[max(bisect_right(self.offsets, offset) - 1, 0)]
+
+    def before(self, offset: int) -> dis.Instruction | None:
+        """The instruction before this one, in the text."""
+        place = bisect_right(self.offsets, offset) - 2
+        return self.instructions[self.offsets[place]] if place >= 0 else None
+
+    def until_next_stop(self, start: int) -> _Stretch:
+        """What may be done from that instruction on."""
+        if start not in self._stretches:
+            passed = list(self._passed(start))
+            self._stretches[start] = _Stretch(
+                any(found.opname in _ENDS for found in passed),
+                any(_looks_in(found, self.before(found.offset)) for found in passed),
+            )
+        return self._stretches[start]
+
+    def _passed(self, start: int) -> Iterator[dis.Instruction]:
+        shared = shared_offsets(self.code)
+        seen: set[int] = set()
+        todo = [start]
+        while todo:
+            offset = todo.pop()
+            if offset in seen or (offset in shared and offset != start):
+                continue
+            seen.add(offset)
+            found = self.instructions[offset]
+            yield found
+            if found.opcode in dis.hasjrel or found.opcode in dis.hasjabs:
+                todo.append(found.argval)
+            if found.opname not in _JUMPS:
+                place = bisect_right(self.offsets, offset)
+                todo += self.offsets[place : place + 1]
+
+
+def _looks_in(instruction: dis.Instruction, before: dis.Instruction | None) -> bool:
+    if instruction.opname in _LOOK_IN:
+        return True
+    if before is None or instruction.opname not in _TELL_TRUTH:
+        return instruction.opname == "BINARY_OP" and not _is_of_numbers(before)
+    return before.opname not in _ARE_BOOLEAN
+
+
+def _is_of_numbers(operand: dis.Instruction | None) -> bool:
+    """Whether the second operand is a number, which nothing but numbers adds to itself."""
+    return operand is not None and operand.opname == "LOAD_CONST" and isinstance(operand.argval, int | float)
 
 
 _facts: dict[int, _Facts] = {}
@@ -128,34 +187,21 @@ def stands_at(frame: FrameType, code: CodeType, offset: int) -> bool:
 
 
 def may_end(frame: FrameType) -> bool:
-    """Whether the frame may return, or be left by an exception that the next instructions raise, before it stops
-    again."""
+    """Whether the frame may return before it stops again."""
     facts = _facts_of(frame.f_code)
-    offset = facts.at(frame.f_lasti)
-    known = facts.ends.get(offset)
-    if known is None:
-        known = facts.ends[offset] = _may_end(facts, offset)
-    return known
+    return facts.until_next_stop(facts.at(frame.f_lasti)).ends
 
 
-def _may_end(facts: _Facts, start: int) -> bool:
-    shared = shared_offsets(facts.code)
-    seen: set[int] = set()
-    todo = [start]
-    while todo:
-        offset = todo.pop()
-        if offset in seen or offset not in facts.instructions or (offset in shared and offset != start):
-            continue
-        seen.add(offset)
-        instruction = facts.instructions[offset]
-        if instruction.opname in _ENDS:
-            return True
-        if instruction.opcode in dis.hasjrel or instruction.opcode in dis.hasjabs:
-            todo.append(instruction.argval)
-        if instruction.opname not in _JUMPS:
-            place = bisect_right(facts.offsets, offset)
-            todo += facts.offsets[place : place + 1]
-    return False
+def looks_in(frame: FrameType) -> bool:
+    """Whether the frame may look into an object before it stops again: for its truth, to add to it, to format it."""
+    facts = _facts_of(frame.f_code)
+    return facts.until_next_stop(facts.at(frame.f_lasti)).looks_in
+
+
+def looks_in_at_first(code: CodeType) -> bool:
+    """The same of a function that begins."""
+    facts = _facts_of(code)
+    return facts.until_next_stop(facts.offsets[0]).looks_in
 
 
 def enters(caller: FrameType, called: FrameType, *, by_any_name: bool = False) -> bool:

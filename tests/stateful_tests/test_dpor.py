@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from brute_force import Everything, Traced, normal_form
+from brute_force import Everything, Written
 from exploring import explore
 
 from mapproof.impl.sync import Atomic, Mutex, Semaphore
@@ -60,14 +60,14 @@ PROGRAMS = [lost_updates, opposite_mutexes, handed_over]
 
 def classes(program: Any, strategy: Any) -> list[Any]:
     """The normal form of each execution that was run to its end."""
-    traced = Traced(strategy)
+    written = Written(strategy)
     found = []
 
     def watched() -> Any:
         tasks, outcome = program()
-        return tasks, lambda: (normal_form(traced.trace), outcome())
+        return tasks, lambda: (written.normal_form(), outcome())
 
-    for ending, outcome in explore(watched, traced):
+    for ending, outcome in explore(watched, written):
         if ending.outcome is not Outcome.PRUNED:
             found.append((ending.outcome, *outcome))
     return found

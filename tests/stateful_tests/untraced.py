@@ -9,3 +9,14 @@ class Holder:
 
     def increment(self) -> None:
         self.v += 1
+
+
+class Doubling:
+    """A property whose function reads another attribute."""
+
+    def __init__(self) -> None:
+        self.v = 0
+
+    @property
+    def doubled(self) -> int:
+        return 2 * self.v
