@@ -70,6 +70,15 @@ def test_a_lost_increment_shrinks_to_one_increment_of_each_of_two_threads() -> N
     assert "client 0's value answers 2, but here it answered 1" in str(wrong.value)
 
 
+@pytest.mark.parametrize("number", range(4))
+def test_it_shrinks_to_the_same_program_from_any_seed(number: int) -> None:
+    with pytest.raises(MachineIsWrong) as wrong:
+        run_interleaved(
+            seed(number)(counter_machine(objects.Counter)), settings=settings(FEW, derandomize=False)
+        )
+    assert str(wrong.value).startswith(LOST_INCREMENT)
+
+
 @pytest.mark.interpreter
 @pytest.mark.parametrize("name", MACHINES)
 def test_what_is_wrong_is_found(name: str) -> None:

@@ -87,19 +87,14 @@ def test_what_is_wanted_is_drawn(wanted: Any) -> None:
 
 
 @pytest.mark.parametrize("most", [2, 3, 4])
-def test_as_many_threads_are_drawn_as_are_asked_for_and_few_of_the_most(most: int) -> None:
-    drawn: list[int] = []
-
-    @given(scenario=scenarios(ADAPTERS[1], KEYS, max_threads=most))
-    @settings(quick, max_examples=100)
-    def draw(scenario: Scenario) -> None:
-        drawn.append(len(scenario.threads))
-
-    draw()
-    assert set(drawn) == set(range(2, most + 1))
-    assert drawn.count(2) > len(drawn) / 2.5
-    if most == 4:
-        assert drawn.count(4) < drawn.count(2)
+def test_as_many_threads_are_drawn_as_are_asked_for(most: int) -> None:
+    drawn = scenarios(ADAPTERS[1], KEYS, max_threads=most)
+    chosen = settings(quick, max_examples=1_000)
+    smallest = find(drawn, lambda scenario: len(scenario.threads) == most, settings=chosen)
+    assert [len(thread) for thread in smallest.threads] == [1] * most
+    assert not smallest.setup
+    with pytest.raises(NoSuchExample):
+        find(drawn, lambda scenario: not 2 <= len(scenario.threads) <= most, settings=quick)
 
 
 @pytest.mark.parametrize("seed", range(3))
