@@ -187,7 +187,7 @@ class _Campaign:
         journal.phase = Phase.MAKING
         try:
             target = self._factory()
-        except Exception as error:  # noqa: BLE001 - it is the map's
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the map's
             History(()).write(self._history)
             return Failed(Fault.EXCEPTION, f"making one raised {type(error).__name__}: {error}")
         watchers = observers(forms, keys)

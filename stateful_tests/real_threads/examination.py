@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mapproof.spec.claims import Contract
 from mapproof.spec.evidence import Evidence, Kind, Verdict
 from mapproof.spec.history import History
 from mapproof.spec.operations import Op
@@ -46,6 +47,11 @@ CLIENTS: Final = 4
 OPERATIONS: Final = 100
 
 _MOST_BYTES: Final = 200_000
+
+_FOREVER: Final = 1e9
+
+_LEAST_TO_JUDGE, _MOST_TO_JUDGE = 5.0, 60.0
+"""Seconds for one history, of which most take a hundredth."""
 
 _SHORTEST_SILENCE, _LONGEST_SILENCE = 2.0, 10.0
 
@@ -156,12 +162,13 @@ def examine_threads(
         raise ValueError("clients and operations must be at least 1, and the budget above 0")
     if megabytes is not None and resident_megabytes(os.getpid()) is None:
         raise UnsuitableTarget("a limit of memory can be held on Linux only")
-    limits = Limits(silence_for(budget) if silence is None else silence, max(5.0, budget), megabytes)
+    judging = min(max(budget, _LEAST_TO_JUDGE), _MOST_TO_JUDGE)
+    limits = Limits(silence_for(budget) if silence is None else silence, judging, megabytes)
     request = Request(
         source,
         tuple(sys.path),
-        budget,
-        seed,
+        min(budget, _FOREVER),
+        str(seed),
         clients,
         operations,
         limits.judging,
@@ -264,8 +271,10 @@ class _Examination:
     def _saved(self, history: Path | None) -> list[str]:
         if history is None:
             return []
-        atomic = f" --atomic {','.join(self._request.atomic)}" if self._request.atomic else ""
-        return [f"history: mapproof history {history}{atomic}"]
+        description = read_description(self._directory)
+        contracts = {} if description is None else description.contracts
+        atomic = ",".join(op for op, contract in contracts.items() if contract == Contract.ATOMIC)
+        return [f"history: mapproof history {history}{' --atomic ' if atomic else ''}{atomic}"]
 
     def _keep(self, lines: bytes) -> Path:
         """The history in a file below `failures`, or where temporary files go if that cannot be written."""

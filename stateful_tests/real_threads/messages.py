@@ -46,7 +46,7 @@ class Request(msgspec.Struct, frozen=True):
     source: Source
     path: tuple[str, ...]
     budget: float
-    seed: int
+    seed: str
     clients: int
     operations: int
     judging: float

@@ -10,6 +10,8 @@ import threading
 import time
 from typing import Any
 
+from mapproof.spec.claims import Claims, Contract
+
 
 class Fragile(dict):  # type: ignore[type-arg]
     """Two threads in `m[k] = v` at once are the end of it, as of many a structure written in C."""
@@ -62,6 +64,10 @@ class Eats(Fragile):
         while True:
             hoard.append(b"x" * 4_000_000)
             time.sleep(0.01)
+
+
+class Claiming(Leaves):
+    claims = Claims(range=Contract.ATOMIC, clear=Contract.ATOMIC)
 
 
 class Spins(Fragile):

@@ -238,6 +238,16 @@ def test_what_is_no_map_is_refused_in_a_line(
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("options", [{"budget": float("inf")}, {"seed": 10**30}, {"megabytes": 10.0**9}])
+def test_large_bounds_are_as_good_as_any(options: dict[str, Any], tmp_path: Path) -> None:
+    failed(maps.Leaves, tmp_path, Fault.EXCEPTION, **options)
+
+
+def test_a_history_is_to_be_judged_by_the_claims_that_it_was_judged_by(tmp_path: Path) -> None:
+    found = failed(maps.Claiming, tmp_path, Fault.EXCEPTION).account
+    assert re.search(r"history: mapproof history \S+ --atomic (range,clear|clear,range)$", found), found
+
+
 @pytest.mark.parametrize("options", [{"clients": 0}, {"operations": 0}, {"budget": 0}])
 def test_bounds_must_make_sense(options: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be"):
