@@ -25,7 +25,7 @@ from typing import Any
 
 from mapproof.spec.evidence import Verdict
 from mapproof.stateful_tests.adapters import UnsuitableTarget
-from mapproof.stateful_tests.conformance import Findings, examine
+from mapproof.stateful_tests.conformance import Findings, Tally, examine
 from mapproof.stateful_tests.execution import CANNOT_LOOK
 from mapproof.stateful_tests.targets import target_of
 
@@ -213,7 +213,10 @@ CLAIMING = [
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one check of a library with one seed answered, in how many seconds of CPU time."""
+    """What one check of a library with one seed answered.
+
+    `seconds` of CPU time: until the scenario that failed had begun, else all.
+    """
 
     verdict: Verdict
     seconds: float
@@ -221,12 +224,19 @@ class Look:
 
     @classmethod
     def of(cls, library: Library, budget: float, seed: int) -> Look:
-        started = time.process_time()
+        times = [time.process_time()]
+
+        def scenario_begins(tally: Tally) -> None:
+            times.append(time.process_time())
+
         try:
-            findings = examine(target_of(library.make, library.name), budget=budget, seed=seed)
+            target = target_of(library.make, library.name)
+            findings = examine(target, budget=budget, seed=seed, progress=scenario_begins)
         except (UnsuitableTarget, *CANNOT_LOOK) as reason:
-            return cls(Verdict.INCONCLUSIVE, time.process_time() - started, str(reason))
-        return cls(findings.verdict, time.process_time() - started, told(findings))
+            return cls(Verdict.INCONCLUSIVE, time.process_time() - times[0], str(reason))
+        if findings.counterexample is None:
+            times.append(time.process_time())
+        return cls(findings.verdict, times[-1] - times[0], told(findings))
 
 
 def told(findings: Findings) -> str:
