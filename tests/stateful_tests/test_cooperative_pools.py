@@ -22,6 +22,8 @@ from cooperating import alone, executions, outcomes, plainly
 
 from mapproof.stateful_tests.explorer.cooperative_threading import patched
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
+from mapproof.stateful_tests.explorer.random_walk import RandomWalk
+from mapproof.stateful_tests.explorer.simulation import Simulation
 
 pytestmark = pytest.mark.interpreter
 
@@ -241,3 +243,40 @@ def test_a_task_that_waits_for_a_task_behind_it_is_a_deadlock() -> None:
         return [work], lambda: None
 
     assert plainly(program).outcome == "deadlock"
+
+
+def test_a_pool_that_is_dropped_when_its_run_is_over_does_not_wait() -> None:
+    """Its finalizer tells its workers, one of which may stand in the midst of looking for work."""
+    kept: list[Any] = []
+
+    def use() -> None:
+        kept.append(ThreadPoolExecutor(1))
+        kept[0].submit(int)
+        for _ in range(len(runs)):
+            time.sleep(0)
+
+    runs: list[int] = []
+    with patched():
+        simulation = Simulation()
+        for _ in range(40):
+            simulation.run({1: use}, RandomWalk(0))
+            kept.clear()
+            simulation.finish()
+            runs.append(len(runs))
+
+
+def test_those_who_wait_for_some_futures_do_so_in_one_order() -> None:
+    def program() -> Any:
+        pool = ThreadPoolExecutor(2)
+
+        def work() -> None:
+            kept = [object() for _ in range(len(runs) * 37 % 11)]  # addresses differ from run to run
+            futures = [pool.submit(int) for _ in range(3)]
+            wait(futures, return_when=FIRST_COMPLETED)
+            list(as_completed(futures))
+            runs.append(len(kept))
+
+        return [work, lambda: pool.submit(int) and None], lambda: "done"
+
+    runs: list[int] = []
+    assert {one.outcome for one in executions(program, PreemptionBound(1), runs=300)} == {"done"}

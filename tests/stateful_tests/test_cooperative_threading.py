@@ -263,6 +263,24 @@ def test_a_barrier_that_misses_one_is_a_deadlock() -> None:
     assert everywhere(program) == {"deadlock"}
 
 
+@pytest.mark.parametrize("look", ["locked", "is_set", "broken", "n_waiting", "acquire"])
+def test_a_look_at_the_state_of_a_lock_is_an_access(look: str) -> None:
+    def program() -> Any:
+        lock, event, barrier, seen = threading.Lock(), threading.Event(), threading.Barrier(2), []
+        looks: dict[str, Callable[[], Any]] = {
+            "locked": lock.locked,
+            "is_set": event.is_set,
+            "broken": lambda: barrier.broken,
+            "n_waiting": lambda: barrier.n_waiting,
+            "acquire": lambda: not lock.acquire(blocking=False),
+        }
+        changes: dict[str, Callable[[], Any]] = {"is_set": event.set, "broken": barrier.abort}
+        change = changes.get(look, barrier.wait if look == "n_waiting" else lock.acquire)
+        return [lambda: seen.append(looks[look]()), change], lambda: bool(seen[0])
+
+    assert {seen for _, seen in explore(program, PreemptionBound(1))} == {False, True}
+
+
 def test_a_local_differs_from_thread_to_thread() -> None:
     def program() -> Any:
         local, seen = threading.local(), []

@@ -12,6 +12,7 @@ import sys
 import threading
 from dataclasses import dataclass
 from types import CodeType
+from typing import Any
 
 from mapproof.spec.accesses import Access
 from mapproof.stateful_tests.explorer.belongings import Belongings
@@ -267,10 +268,31 @@ def _identity(simulation: Simulation | None) -> int:
 
 def is_set(event: threading.Event) -> bool:
     """`threading.Event.is_set`: its flag changes under its lock, so to look at the one is to look at the other."""
+    look(event)
+    return real.event_is_set(event)
+
+
+def is_broken(barrier: threading.Barrier) -> bool:
+    """`threading.Barrier.broken`."""
+    look(barrier)
+    return bool(_real_broken(barrier))
+
+
+def count_waiting(barrier: threading.Barrier) -> int:
+    """`threading.Barrier.n_waiting`."""
+    look(barrier)
+    return int(_real_count(barrier))
+
+
+def look(target: Any) -> None:
+    """Be about to read what changes under the lock of this one's Condition."""
     simulation = active()
     if simulation is not None:
-        simulation.before(event._cond._lock, Access.LOAD)  # type: ignore[attr-defined]
-    return real.event_is_set(event)
+        simulation.before(target._cond._lock, Access.LOAD)
+
+
+_real_broken: Any = vars(threading.Barrier)["broken"].fget
+_real_count: Any = vars(threading.Barrier)["n_waiting"].fget
 
 
 @dataclass(frozen=True, slots=True)

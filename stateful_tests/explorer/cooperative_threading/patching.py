@@ -12,7 +12,14 @@ from typing import Any
 
 from mapproof.stateful_tests.explorer.cooperative_threading import clock, pools, threads
 from mapproof.stateful_tests.explorer.cooperative_threading.local import Local
-from mapproof.stateful_tests.explorer.cooperative_threading.locks import Lock, RLock, WaiterLock, is_set
+from mapproof.stateful_tests.explorer.cooperative_threading.locks import (
+    Lock,
+    RLock,
+    WaiterLock,
+    count_waiting,
+    is_broken,
+    is_set,
+)
 from mapproof.stateful_tests.explorer.cooperative_threading.taken import Change, taken_at_import
 
 _CLOCKS = {name: read for _, name, read in clock.REPLACEMENTS}
@@ -26,6 +33,8 @@ REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (threading, "_time", _CLOCKS["monotonic"]),
     (threading.Event, "is_set", is_set),
     (threading.Event, "isSet", is_set),
+    (threading.Barrier, "broken", property(is_broken)),
+    (threading.Barrier, "n_waiting", property(count_waiting)),
     (_thread, "allocate_lock", Lock),
     (_thread, "allocate", Lock),
     (threading, "_allocate_lock", WaiterLock),
@@ -42,7 +51,11 @@ def patched(modules: Iterable[ModuleType] = ()) -> Iterator[None]:
     """Replace the blocking parts of `threading` and the clocks, and what `modules` had taken of them."""
     replacements = [*REPLACEMENTS, *pools.replacements()]
     # The first counts: one real thing goes by several names.
-    originals = {id(getattr(owner, name)): new for owner, name, new in reversed(replacements)}
+    originals = {
+        id(vars(owner)[name]): new
+        for owner, name, new in reversed(replacements)
+        if isinstance(owner, ModuleType) and name in vars(owner)
+    }
     changes = [Change(owner, name, new) for owner, name, new in replacements]
     changes += taken_at_import(modules, originals)
     undo: list[Callable[[], None]] = []

@@ -17,6 +17,7 @@ from typing import Any
 
 from mapproof.spec.accesses import Access
 from mapproof.stateful_tests.explorer.cooperative_threading.locks import Lock
+from mapproof.stateful_tests.explorer.cooperative_threading.threads import give_place, place_of
 from mapproof.stateful_tests.explorer.simulation import active
 
 
@@ -40,11 +41,15 @@ class SimpleQueue(queue._PySimpleQueue):  # type: ignore[name-defined,misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self._count = semaphore()
+        self._count: Any = semaphore()
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         _look(self, Access.STORE)
-        super().put(item, block, timeout)
+        if active() is None and self._count._cond._lock.holder is not None:
+            # A pool that is dropped when its run is over tells its workers, one of which stands in the midst of this.
+            self._queue.append(item)
+        else:
+            super().put(item, block, timeout)
 
     def empty(self) -> bool:
         _look(self, Access.LOAD)
@@ -78,6 +83,13 @@ def counter() -> int:
     return answer
 
 
+def make_future(self: futures.Future[Any]) -> None:
+    """`Future.__init__`: gives it its place among those of the execution too."""
+    give_place(self)
+    _real_init(self)
+
+
+_real_init = futures.Future.__init__
 _real_submit: Any = pools.ThreadPoolExecutor.submit
 _real_counter: Any = pools.ThreadPoolExecutor._counter  # type: ignore[attr-defined]
 
@@ -101,5 +113,9 @@ def replacements() -> tuple[tuple[Any, str, Any], ...]:
         (pools, "_global_shutdown_lock", Lock("Lock of all pools")),
         (executor, "submit", submit),
         (executor, "_counter", staticmethod(counter)),
+        # By these the standard library orders the futures that somebody waits for.
+        (futures.Future, "__init__", make_future),
+        (futures.Future, "__hash__", place_of),
+        (futures, "id", place_of),
         (futures.LOGGER, "filters", [*futures.LOGGER.filters, _Unwound()]),
     )

@@ -230,23 +230,29 @@ _real_counter: Callable[[], int] = threading._counter  # type: ignore[attr-defin
 
 def make(self: threading.Thread, *args: Any, **kwargs: Any) -> None:
     """`Thread.__init__`: gives the thread its place among those of the execution too."""
-    simulation = active()
-    if simulation is not None:
-        vars(self)["_simulated_place"] = simulation.belongings.count("place of a Thread")
+    give_place(self)
     _real_init(self, *args, **kwargs)
 
 
-def place_among_threads(self: threading.Thread) -> int:
-    """`Thread.__hash__`: a set of threads, as a pool has one, is in the same order in each execution."""
-    place: int | None = vars(self).get("_simulated_place")
-    return object.__hash__(self) if place is None else place
+def give_place(made: Any) -> None:
+    """Number an object of a class whose objects are ordered by their addresses: that differs from run to run."""
+    simulation = active()
+    if simulation is not None:
+        vars(made)["_simulated_place"] = simulation.belongings.count(f"place of a {type(made).__name__}")
+
+
+def place_of(made: Any) -> int:
+    """What `hash` and `id` answer of such an object, so that a set of threads, as a pool has one, is in the same
+    order in each execution."""
+    place: int | None = vars(made).get("_simulated_place")
+    return object.__hash__(made) if place is None else place
 
 
 _real_init = threading.Thread.__init__
 
 REPLACEMENTS: tuple[tuple[Any, str, Any], ...] = (
     (threading.Thread, "__init__", make),
-    (threading.Thread, "__hash__", place_among_threads),
+    (threading.Thread, "__hash__", place_of),
     (threading.Thread, "start", start),
     (threading.Thread, "join", join),
     (threading.Thread, "is_alive", is_alive),
