@@ -193,6 +193,7 @@ class Laboratory:
         self._judged: dict[Any, Failure | Unknown | None] = {}
         self._judged_scenario: Scenario | None = None
         self._ending = _NOTHING_RAN
+        self._made: Any = None
         self._alone = False
         self._stepping = False
 
@@ -224,6 +225,7 @@ class Laboratory:
                 return self._runs(scenario, strategy)
         finally:
             self.simulation.finish()
+            self._made = None  # not earlier: what finalizes it may need what a thread holds until it is unwound
 
     def _runs(self, scenario: Scenario, strategy: Strategy) -> Execution:
         self._ending = _NOTHING_RAN
@@ -233,7 +235,7 @@ class Laboratory:
         client_0 = _Client(self, 0, scenario.setup, recording)
 
         def begin() -> None:
-            client_0.target = self.subject.make()
+            client_0.target = self._made = self.subject.make()
             monitors.extend(self._monitors(client_0.target) if clients else ())
             client_0()
 
