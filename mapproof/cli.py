@@ -7,6 +7,7 @@ imported by the verbs, so that `mapproof --help` is quick.
 from __future__ import annotations
 
 import math
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -17,12 +18,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from mapproof import __version__
-from mapproof.spec.evidence import Evidence, Kind, Verdict, exit_code
+from mapproof.spec.evidence import Evidence, Verdict, exit_code
 from mapproof.spec.operations import WHOLE_MAP, Op
 
 if TYPE_CHECKING:
-    from mapproof.failures import Request
     from mapproof.proofs import Job
+    from mapproof.stateful_tests.trace import Trace
 
 EXITS = "Exit codes: 0 nothing wrong found, 1 a counterexample, 2 bad usage or input, 3 no verdict."
 
@@ -99,6 +100,9 @@ class _Verbs(click.Group):
         except (KeyboardInterrupt, click.Abort):
             click.echo("interrupted: no verdict", err=True)
             ctx.exit(3)
+        except BrokenPipeError:  # whoever read the output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(3)
         except Exception:  # noqa: BLE001 - printed in full
             traceback.print_exc()
             click.echo(
@@ -158,6 +162,12 @@ def verify(seed: int, json_file: Path | None) -> None:
     help="Where a failure is kept for replay.",
 )
 @click.option(
+    "--trace", metavar="MODULE", multiple=True, help="Switch threads in this module or package too (repeat)."
+)
+@click.option(
+    "--strategy", metavar="WORD", help="For a test function: auto, random, pct3, pos, urw, dpor, ..."
+)
+@click.option(
     "--backend",
     type=click.Choice(["simulated", "threads"]),
     metavar="WORD",
@@ -181,6 +191,8 @@ def check(
     ops: tuple[Op, ...] | None,
     atomic: tuple[Op, ...] | None,
     failures: Path,
+    trace: tuple[str, ...],
+    strategy: str | None,
     backend: str,
     threads: int | None,
     length: int | None,
@@ -189,18 +201,18 @@ def check(
     memory: float | None,
     json_file: Path | None,
 ) -> None:
-    """Test the map TARGET, pkg.mod:attr, a class or a factory.
+    """Test the map TARGET, pkg.mod:attr, a class or a factory; or a function `test...` that starts threads.
 
     Operations on one key are held to linearizability. len, range and clear are held to a weak contract (no key
-    twice, no value never stored, exact once nothing else runs) unless --atomic names them.
+    twice, no value never stored, exact once nothing else runs) unless --atomic names them. A test function is run in
+    many schedules; it judges itself.
     """
-    from mapproof.failures import Request, keep
+    from mapproof.checking import Order, check_target, check_under_real_threads
+    from mapproof.failures import Request
     from mapproof.loading import LoadingError
     from mapproof.report import progress
-    from mapproof.stateful_tests.conformance import UnsuitableTarget, examine
-    from mapproof.stateful_tests.execution import CANNOT_LOOK
+    from mapproof.stateful_tests.adapters import UnsuitableTarget
 
-    request = Request(target, args, kwargs, ops, atomic or ())
     real = {
         "clients": threads,
         "operations": length,
@@ -209,53 +221,23 @@ def check(
         "megabytes": memory,
     }
     given = {name: value for name, value in real.items() if value is not None}
-    if backend == "threads":
-        _finish([_under_real_threads(request, budget, seed, failures, given)], json_file, seed)
-    if given:
+    if given and backend != "threads":
         raise BadInput(
             "--threads, --length, --yielding-keys, --silence, --memory: with --backend threads only"
         )
+    if backend == "threads" and (trace or strategy):
+        raise BadInput("--trace and --strategy: not with --backend threads")
+    request = Request(target, args, kwargs, ops, atomic or (), trace)
+    order = Order(request, budget, seed, failures, strategy)
     try:
         with progress() as show:
-            resolved = request.resolve()
-            findings = examine(
-                resolved,
-                budget=budget,
-                seed=seed,
-                progress=lambda tally: show(f"{target}: {tally.runs:,} schedules"),
-            )
+            if backend == "threads":
+                found, told = check_under_real_threads(order, show, given), None
+            else:
+                found, told = check_target(order, show)
     except (LoadingError, UnsuitableTarget) as error:
         raise BadInput(str(error)) from None
-    except CANNOT_LOOK as trouble:
-        _finish(
-            [Evidence(target, Kind.EXPLORATION, Verdict.INCONCLUSIVE, str(trouble), 0.0)], json_file, seed
-        )
-        return
-    _finish([keep(request, findings.evidence(), findings.counterexample, failures)], json_file, seed)
-
-
-def _under_real_threads(
-    request: Request, budget: float, seed: int, failures: Path, given: dict[str, Any]
-) -> Evidence:
-    from mapproof.report import progress
-    from mapproof.stateful_tests.adapters import UnsuitableTarget
-    from mapproof.stateful_tests.real_threads.examination import examine_threads
-    from mapproof.stateful_tests.real_threads.source import Source
-
-    try:
-        with progress() as show:
-            return examine_threads(
-                Source.named(request.target, request.args, request.kwargs),
-                budget=budget,
-                seed=seed,
-                ops=request.ops,
-                atomic=request.atomic,
-                failures=failures,
-                progress=lambda tally: show(f"{request.target}: {tally.rounds:,} rounds"),
-                **given,
-            ).evidence()
-    except UnsuitableTarget as error:
-        raise BadInput(str(error)) from None
+    _finish([found], json_file, seed, told=told)
 
 
 @main.command(epilog=EXITS)
@@ -351,7 +333,11 @@ def _proved(
 @click.option(
     "--times", type=click.IntRange(min=1), default=1, show_default=True, help="Run it so many times."
 )
-def replay(file: Path, times: int) -> None:
+@click.option("--state", is_flag=True, help="Show the object between steps, whenever it has changed.")
+@click.option(
+    "--trace-json", type=click.Path(path_type=Path, dir_okay=False), help="Write the trace for a machine."
+)
+def replay(file: Path, times: int, state: bool, trace_json: Path | None) -> None:
     """Run the failure kept in FILE again.
 
     Exits 1 if it fails again, 0 if it no longer does, 3 if it cannot be run.
@@ -359,29 +345,42 @@ def replay(file: Path, times: int) -> None:
     from mapproof.failures import FailureFileError
     from mapproof.failures import replay as replay_file
     from mapproof.loading import LoadingError
-    from mapproof.stateful_tests.conformance import UnsuitableTarget
+    from mapproof.report import print_trace
+    from mapproof.stateful_tests.adapters import UnsuitableTarget
     from mapproof.stateful_tests.execution import CANNOT_LOOK
+    from mapproof.stateful_tests.trace.as_json import as_json
 
     try:
-        replayed = replay_file(file, times)
+        replayed = replay_file(file, times, state=state)
     except (FailureFileError, LoadingError, UnsuitableTarget) as error:
         raise BadInput(str(error)) from None
     except CANNOT_LOOK as trouble:
         print(f"could not be run: {trouble}")
         sys.exit(exit_code([Verdict.INCONCLUSIVE]))
-    if replayed.account is not None:
-        print(replayed.account, end="\n\n")
+    if replayed.trace is not None:
+        print_trace(replayed.trace)
+    if replayed.trace is not None and trace_json is not None:
+        try:
+            trace_json.write_bytes(as_json(replayed.trace))
+        except OSError as error:
+            raise BadInput(f"--trace-json: {error}") from None
     print(replayed.summary())
     sys.exit(1 if replayed.failed else 0)
 
 
 def _finish(
-    results: list[Evidence], json_file: Path | None, seed: int | None, *, quiet: bool = False
+    results: list[Evidence],
+    json_file: Path | None,
+    seed: int | None,
+    *,
+    quiet: bool = False,
+    told: Trace | None = None,
 ) -> NoReturn:
+    """`told` is what happened in the one run that failed: a terminal shows it in colours."""
     from mapproof.report import print_results, write_json
 
     if not quiet:
-        print_results(results)
+        print_results(results, told)
     if json_file is not None:
         try:
             write_json(json_file, results, seed)

@@ -19,14 +19,17 @@ from rich.table import Table
 
 from mapproof import __version__
 from mapproof.spec.evidence import COUNTEREXAMPLES, NO_VERDICT, Evidence, Verdict, exit_code
+from mapproof.stateful_tests.trace import Trace, plain
+from mapproof.stateful_tests.trace.terminal import coloured
 
 _WIDTH_OF_A_FILE = 160
 
 SCHEMA = 1
 
 
-def print_results(results: Sequence[Evidence]) -> None:
-    """The table, then each counterexample in full, then one line that sums up."""
+def print_results(results: Sequence[Evidence], told: Trace | None = None) -> None:
+    """The table, then each counterexample in full, then one line that sums up. `told`, of the only counterexample, is
+    shown in its place where the terminal has colours."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDTH_OF_A_FILE)
@@ -34,8 +37,24 @@ def print_results(results: Sequence[Evidence]) -> None:
     for result in results:
         if result.counterexample is not None:
             console.rule(escape(result.name), align="left")
-            print(result.counterexample)
+            _print_account(console, result.counterexample, told)
     print(summary(results))
+
+
+def print_trace(told: Trace) -> None:
+    """What happened in a failing run: in colours on a terminal, else as plain text."""
+    _print_account(Console(), f"{plain(told)}\n", told)
+
+
+def _print_account(console: Console, account: str, told: Trace | None) -> None:
+    """The account; where there are colours, what was told in place of the same in plain text."""
+    if told is None or not console.is_terminal or plain(told) not in account:
+        print(account)
+        return
+    before, _, after = account.partition(plain(told))
+    print(before, end="")
+    console.print(coloured(told, console.width))
+    print(after)
 
 
 def _table(results: Sequence[Evidence]) -> Table:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mapproof.spec.evidence import Verdict
 from mapproof.stateful_tests.execution import CANNOT_LOOK, NO_CHECKS, Checks, Target, laboratory
-from mapproof.stateful_tests.exploration import Explored, explore, watched_words
+from mapproof.stateful_tests.exploration import Explored, run_plan, watched_words
 from mapproof.stateful_tests.explorer.plan import bounded
 from mapproof.stateful_tests.scenarios import Scenario
 from mapproof.stateful_tests.trace import counterexample
@@ -30,7 +30,7 @@ class Exhaustion:
         started = time.perf_counter()
         try:
             with laboratory(self.target, self.checks) as lab:
-                walk = explore(lab, self.scenario, bounded(self.bound), limit=self.limit)
+                walk = run_plan(lab, self.scenario, bounded(self.bound), limit=self.limit)
                 failing = None if walk.failing is None else counterexample(lab, self.scenario, walk.failing)
                 watched = frozenset(lab.watched_for)
         except CANNOT_LOOK as trouble:

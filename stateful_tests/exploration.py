@@ -98,7 +98,7 @@ def _colon(claim: str) -> str:
     return f"{claim}: " if claim else ""
 
 
-def explore(
+def run_plan(
     lab: Laboratory, scenario: Scenario, plan: Plan, *, limit: int | None = None, seconds: float | None = None
 ) -> Walk:
     """Run what the plan has, until an execution fails; at most so many executions, for at most so many seconds.

@@ -40,7 +40,7 @@ from mapproof.stateful_tests.execution import (
     Laboratory,
     laboratory,
 )
-from mapproof.stateful_tests.exploration import Explored, explore, watched_words
+from mapproof.stateful_tests.exploration import Explored, run_plan, watched_words
 from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.plan import Plan, Turns, bounded
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
@@ -127,7 +127,7 @@ def explore_object(scenario: ObjectScenario, plan: Plan, limit: int) -> Explored
     failing, watched = None, frozenset[FailureKind]()
     try:
         with object_laboratory(scenario) as lab:
-            walk = explore(lab, scenario.program, plan, limit=limit)
+            walk = run_plan(lab, scenario.program, plan, limit=limit)
             if walk.failing is not None:
                 failing = simplest_counterexample(lab, scenario.program, walk.failing)
             watched = frozenset(lab.watched_for)

@@ -23,7 +23,7 @@ from mapproof.impl.sync import RWMutex
 from mapproof.spec.accesses import Access
 from mapproof.spec.evidence import Verdict
 from mapproof.stateful_tests.execution import CANNOT_LOOK, NO_CHECKS
-from mapproof.stateful_tests.exploration import Explored, explore
+from mapproof.stateful_tests.exploration import Explored, run_plan
 from mapproof.stateful_tests.explorer.plan import bounded
 from mapproof.stateful_tests.explorer.simulation import Simulation
 from mapproof.stateful_tests.monitors import Monitor
@@ -61,7 +61,7 @@ class Overtaking:
         try:
             with object_laboratory(scenario) as lab:
                 lab.also_watch(FailureKind.PROGRESS, self._monitor)
-                walk = explore(lab, scenario.program, bounded(self.bound), limit=self.limit)
+                walk = run_plan(lab, scenario.program, bounded(self.bound), limit=self.limit)
                 failing = (
                     None if walk.failing is None else counterexample(lab, scenario.program, walk.failing)
                 )

@@ -23,7 +23,7 @@ from typing import Any, Final
 from mapproof.spec.accesses import Access
 from mapproof.spec.evidence import Verdict
 from mapproof.stateful_tests.execution import CANNOT_LOOK, Execution, Laboratory, Target, laboratory
-from mapproof.stateful_tests.exploration import Explored, Walk, explore
+from mapproof.stateful_tests.exploration import Explored, Walk, run_plan
 from mapproof.stateful_tests.explorer.plan import Search
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.simulation import Simulation
@@ -71,7 +71,7 @@ class Progress:
 
     def _search(self, lab: Laboratory, bound: int) -> Walk:
         plan = Search(_LeavingAlone(bound, self.client), f"preemptions <= {bound}")
-        return explore(lab, self.scenario, plan, limit=self.limit)
+        return run_plan(lab, self.scenario, plan, limit=self.limit)
 
     def _simplest(self, lab: Laboratory, failing: Execution) -> Counterexample:
         simpler = (self._search(lab, bound).failing for bound in range(self.bound))

@@ -7,6 +7,7 @@ as a bug what the library does not offer.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -35,12 +36,20 @@ _REFERENCE_MAPS = "mapproof.impl."
 
 
 def target_of(
-    factory: Callable[[], Any], name: str, ops: Iterable[Op] | None = None, atomic: Iterable[Op] = ()
+    factory: Callable[[], Any],
+    name: str,
+    ops: Iterable[Op] | None = None,
+    atomic: Iterable[Op] = (),
+    trace: Iterable[str] = (),
 ) -> Target:
-    """The target that `factory` makes. Raises UnsuitableTarget if it makes no map that can be driven."""
+    """The target that `factory` makes. `trace` names modules or packages whose instructions are switch points besides
+    those of the map's own package. Raises UnsuitableTarget if it makes no map that can be driven, or if a module
+    cannot be imported.
+    """
     with patched():
         sample = _make(factory, name)
-    modules = tuple(_modules(type(sample), factory))
+    own, more = tuple(_modules(type(sample), factory)), tuple(modules_named(trace))
+    modules = tuple(dict.fromkeys((*own, *more)))
     with patched(modules):
         adapter, keys = _probe(factory, adapter_for(sample), name)
     return Target(
@@ -49,18 +58,32 @@ def target_of(
         adapter=_chosen(adapter, ops, name),
         keys=keys,
         claims=_claims(sample, atomic),
-        files=_files(type(sample), modules),
+        files=_files(type(sample), own) | files_of(more),
         modules=modules,
     )
 
 
 def _make(factory: Callable[[], Any], name: str) -> Any:
+    made: list[Any] = []
     try:
-        return factory()
+        _alone(lambda: made.append(factory()))
     except NO_ANSWERS:
         raise
     except BaseException as error:
         raise UnsuitableTarget(f"{name}: making one raised {type(error).__name__}: {error}") from error
+    if not made:
+        raise UnsuitableTarget(f"{name}: to make one never ends")
+    return made[0]
+
+
+def _alone(task: Callable[[], None]) -> None:
+    """Run it as the one thread of a simulation, which nothing can block; it may not come to its end."""
+    simulation = Simulation()
+    with watched_by(simulation), watchdog():
+        try:
+            simulation.run({0: task}, Replay(Schedule()))
+        finally:
+            simulation.finish()
 
 
 def _chosen(adapter: Adapter, ops: Iterable[Op] | None, name: str) -> Adapter:
@@ -96,15 +119,35 @@ def _modules(kind: type, factory: Callable[[], Any]) -> Iterator[ModuleType]:
             yield module
 
 
+def modules_named(names: Iterable[str]) -> Iterator[ModuleType]:
+    """These modules, and the rest of those that are packages. Raises UnsuitableTarget for one that is not there."""
+    for wanted in sorted(names):
+        if wanted not in sys.modules:
+            _import(wanted)
+        for name, module in sorted(sys.modules.items()):
+            if name == wanted or name.startswith(f"{wanted}."):
+                yield module
+
+
+def _import(name: str) -> None:
+    with patched():
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            raise UnsuitableTarget(f"cannot import {name}: {type(error).__name__}: {error}") from error
+
+
+def files_of(modules: Iterable[ModuleType]) -> frozenset[str]:
+    """Their source files, as far as their instructions can be switch points."""
+    files = {getattr(module, "__file__", None) or "" for module in modules if _is_foreign(module.__name__)}
+    return frozenset(files - _NO_FILES)
+
+
 def _files(kind: type, modules: Iterable[ModuleType]) -> frozenset[str]:
     """Source files whose instructions are switch points. Files are named as the code objects name them."""
-    files = {
-        code.co_filename for base in kind.__mro__ if _is_foreign(base.__module__) for code in _codes(base)
-    }
-    for module in modules:
-        if _is_foreign(module.__name__) and module.__name__.partition(".")[0] not in sys.stdlib_module_names:
-            files.add(getattr(module, "__file__", None) or "")
-    return frozenset(files - _NO_FILES)
+    own = {code.co_filename for base in kind.__mro__ if _is_foreign(base.__module__) for code in _codes(base)}
+    foreign = (m for m in modules if m.__name__.partition(".")[0] not in sys.stdlib_module_names)
+    return files_of(foreign) | (own - _NO_FILES)
 
 
 _NO_FILES = {"", "<string>"}
@@ -173,9 +216,7 @@ def _refusal(factory: Callable[[], Any], adapter: Adapter, op: Op, form: int, ke
         else:
             refusals.extend(_not_new(op, answer))
 
-    simulation = Simulation()
-    with watched_by(simulation), watchdog():
-        simulation.run({0: call_once}, Replay(Schedule()))
+    _alone(call_once)
     return refusals[0] if refusals else None
 
 

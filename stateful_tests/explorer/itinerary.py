@@ -95,7 +95,8 @@ class Recorder(Follower):
 
 
 class Retrace(Follower):
-    """Follows an itinerary once. `missed` counts the legs whose end it did not come by, or that could not begin."""
+    """Follows an itinerary once. `missed` counts the legs whose end it did not come by, or that could not begin;
+    `lost` is the position at the end of the first of them, None if there is none."""
 
     def __init__(self, itinerary: Itinerary) -> None:
         self._itinerary = itinerary
@@ -103,6 +104,7 @@ class Retrace(Follower):
         self._visits = _Visits()
         self._begun = False
         self.missed = 0
+        self.lost: str | None = None
 
     def begin(self) -> bool:
         first, self._begun = not self._begun, True
@@ -122,10 +124,16 @@ class Retrace(Follower):
             arrived = bool(leg.position) and self._visits.of(leg.position) >= leg.nth
             if not arrived and leg.thread in enabled:
                 return leg.thread
-            self.missed += bool(leg.position) and not arrived
+            if leg.position and not arrived:
+                self._miss(leg)
             self._left.pop()
             self._start()
         return plainest(current, enabled)
+
+    def _miss(self, leg: Leg) -> None:
+        self.missed += 1
+        if self.lost is None:
+            self.lost = leg.position
 
     def _start(self) -> None:
         self._visits.begin(self._left[-1].thread if self._left else None)

@@ -48,7 +48,10 @@ def changed(kept: Path, here: Path, **fields: Any) -> Path:
 
 def test_a_file_says_what_it_takes_to_repeat_it(kept: Path) -> None:
     content = json.loads(kept.read_text())
-    assert set(content) == {"mapproof", "request", "scenario", "schedule", "kind", "python", "checks"}
+    assert set(content) == {
+        *("mapproof", "request", "scenario", "schedule", "kind", "python", "checks"),
+        *("itinerary", "code"),
+    }
     assert (content["mapproof"], content["kind"]) == (1, "not linearizable")
     assert content["request"]["target"] == "kept_map:Map"
     assert kept.name.startswith("Map-")
@@ -70,7 +73,8 @@ def test_a_fixed_map_fails_no_more(process: Any, kept: Path, here: Path) -> None
     ended = process("replay", kept, "--times", "10", cwd=here)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith(
-        "failed 0 of 10 times; the schedule could not be followed in 10: the code has"
+        "failed 0 of 10 times; since it was saved, the code changed; the schedule could not be followed in 10, first to "
+        "'Map.setdefault: self[key] = default {[] =}'"
     )
 
 
