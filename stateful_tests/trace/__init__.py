@@ -7,7 +7,7 @@ The idea: the run is made once more under a watcher that writes a `Trace` (event
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mapproof.stateful_tests.execution import NO_CHECKS, Checks, Execution, Laboratory
@@ -28,7 +28,7 @@ class Counterexample:
     execution: Execution
     account: str
     checks: Checks = NO_CHECKS
-    trace: Trace | None = None
+    trace: Trace | None = field(default=None, repr=False)
 
 
 def counterexample(laboratory: Laboratory, scenario: Scenario, execution: Execution) -> Counterexample:
