@@ -28,3 +28,11 @@ loud = Loud()
 
 def make() -> Named:
     return Loud(5)
+
+
+class Told(threading.local):
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+
+told = Told(3)

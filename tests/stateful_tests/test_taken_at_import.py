@@ -8,10 +8,13 @@ from typing import Any
 
 import local_takers
 import lock_takers
+import pytest
 from cooperating import alone, outcomes
 
 from mapproof.stateful_tests.explorer import cooperative_threading as cooperative
-from mapproof.stateful_tests.explorer.cooperative_threading import patched, taken
+from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget, patched, taken
+
+pytestmark = pytest.mark.interpreter
 
 COOPERATIVE = (cooperative.Lock, cooperative.RLock)
 
@@ -95,6 +98,14 @@ def test_locals_of_a_module_differ_from_thread_to_thread() -> None:
     assert outcomes(program, bound=1, modules=[local_takers]) == {((False, 1, 10), (60, 70, True)) * 2}
     assert (local_takers.plain.value, local_takers.named.value) == ("of the module", 0)
     assert isinstance(local_takers.make(), threading.local)
+
+
+def test_a_local_that_was_made_with_arguments_cannot_be_followed() -> None:
+    with pytest.raises(
+        UnsupportedTarget, match=r"a Told .* was made at import, with arguments that only C knows"
+    ):
+        alone(lambda: local_takers.told.value, modules=[local_takers])
+    assert alone(lambda: local_takers.Told(4).value, modules=[local_takers]) == 4
 
 
 def test_without_that_the_threads_share_them() -> None:

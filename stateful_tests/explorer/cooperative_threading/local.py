@@ -11,7 +11,7 @@ from mapproof.stateful_tests.explorer.simulation import active
 class Local:
     """A subclass's `__init__` runs once a thread, on first use."""
 
-    _arguments: tuple[tuple[Any, ...], dict[str, Any]]
+    _arguments: tuple[tuple[Any, ...], dict[str, Any]] | None
     _outside: dict[int, dict[str, Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -79,14 +79,28 @@ def _attributes(local: Local) -> dict[str, Any]:
     found = _found(local)
     if found is None:
         found = _begin(local)
-        args, kwargs = object.__getattribute__(local, "_arguments")
-        type(local).__init__(local, *args, **kwargs)
+        _initialize(local)
     return found
+
+
+def _initialize(local: Local) -> None:
+    arguments = object.__getattribute__(local, "_arguments")
+    if arguments is not None:
+        type(local).__init__(local, *arguments[0], **arguments[1])
+        return
+    try:
+        type(local).__init__(local)
+    except TypeError:
+        name = type(local).__name__
+        raise real.UnsupportedTarget(
+            f"a {name} (threading.local) was made at import, with arguments that only C knows; have its module "
+            "imported by `mapproof check`"
+        ) from None
 
 
 def in_place_of_local(found: Any, kind: type) -> Any:
     """A local of this kind that has the attributes which the real one has in this thread."""
     made: Any = object.__new__(kind)
-    object.__setattr__(made, "_arguments", ((), {}))
+    object.__setattr__(made, "_arguments", None)
     object.__setattr__(made, "_outside", {real.get_ident(): dict(vars(found))})
     return made
