@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import sys
 import threading
 import time
 from typing import Any
@@ -131,6 +130,15 @@ class LosesUpdates(dict):  # type: ignore[type-arg]
             return default
 
 
+class LosesUpdatesSoon(LosesUpdates):
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        if key in self:
+            return self[key]
+        time.sleep(0)
+        self[key] = default
+        return default
+
+
 class LosesNoUpdates(LosesUpdates):
     """Deletions may come between the look and the read: it is held to operations that delete nothing."""
 
@@ -240,12 +248,6 @@ class MadeThreeTimesOnly(dict):  # type: ignore[type-arg]
 class KilledFromOutside(Fragile):
     def end(self) -> None:
         os.kill(os.getpid(), 9)
-
-
-class Noisy(dict):  # type: ignore[type-arg]
-    def __setitem__(self, key: Any, value: Any) -> None:
-        print("stored", file=sys.stderr)
-        super().__setitem__(key, value)
 
 
 def of_text() -> TextKeys:

@@ -28,7 +28,7 @@ from mapproof.stateful_tests.real_threads.source import Source
 LOOKING = 8.0
 """Seconds to find what is wrong: it takes a few hundredths of one."""
 
-WELL = 0.25
+WELL = 0.2
 """Seconds for a map that has nothing wrong with it."""
 
 KEYED = (Op.LOAD, Op.STORE, Op.LOAD_OR_STORE)
@@ -151,7 +151,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["builtins:dict", "collections:OrderedDict"])
 def test_there_is_no_alarm_for_what_is_written_in_c(target: str, tmp_path: Path) -> None:
-    findings = examined(Source.named(target), tmp_path, budget=0.7)
+    findings = examined(Source.named(target), tmp_path, budget=0.5)
     assert findings.verdict is Verdict.SAMPLED, findings.evidence().counterexample
     assert findings.description is not None
     assert Op.RANGE in findings.description.forms
@@ -178,7 +178,7 @@ class Here(dict):  # type: ignore[type-arg]
     """In a module that no import finds."""
 
 
-@pytest.mark.parametrize("made", [maps.UsesThreads, maps.KeepsNumbers, maps.TextKeys, maps.Noisy, Here])
+@pytest.mark.parametrize("made", [maps.UsesThreads, maps.KeepsNumbers, maps.TextKeys, Here])
 def test_unusual_maps_are_driven(made: Any, tmp_path: Path) -> None:
     findings = examined(made, tmp_path)
     assert findings.verdict is Verdict.SAMPLED, findings.evidence().counterexample
@@ -238,9 +238,8 @@ def test_what_is_no_map_is_refused_in_a_line(
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("options", [{"budget": float("inf")}, {"seed": 10**30}, {"megabytes": 10.0**9}])
-def test_large_bounds_are_as_good_as_any(options: dict[str, Any], tmp_path: Path) -> None:
-    failed(maps.Leaves, tmp_path, Fault.EXCEPTION, **options)
+def test_large_bounds_are_as_good_as_any(tmp_path: Path) -> None:
+    failed(maps.Leaves, tmp_path, Fault.EXCEPTION, budget=float("inf"), seed=10**30, megabytes=10.0**9)
 
 
 def test_a_history_is_to_be_judged_by_the_claims_that_it_was_judged_by(tmp_path: Path) -> None:

@@ -33,7 +33,9 @@ def check(*arguments: object) -> Result:
 
 
 def test_a_failure_exits_1_and_its_history_can_be_judged(there: Path) -> None:
-    result = check("maps_for_threads:LosesUpdates", "--ops", "load,store,load_or_store", "--json", "out.json")
+    result = check(
+        "maps_for_threads:LosesUpdatesSoon", "--ops", "load,store,load_or_store", "--json", "out.json"
+    )
     assert (result.exit_code, result.stderr) == (1, "")
     assert "NOT LINEARIZABLE: " in result.stdout
     assert result.stdout.rstrip().endswith("1 FAILED")
