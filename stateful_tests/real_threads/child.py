@@ -10,6 +10,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import platform
+import shutil
 import signal
 import sys
 import sysconfig
@@ -57,7 +58,7 @@ def main(directory: Path) -> None:
     sys.path[:] = request.path
     with open(directory / STACKS, "wb") as stacks:
         _tell_stacks(stacks)
-        _end_with_the_parent()
+        _end_with_the_parent(directory)
         try:
             answer = _campaign(directory, request)
         except UnsuitableTarget as refusal:
@@ -77,14 +78,16 @@ def _tell_stacks(stacks: Any) -> None:
         faulthandler.register(signal.SIGUSR1, stacks)
 
 
-def _end_with_the_parent() -> None:
-    """The standard input is a pipe from the parent, which writes nothing: it ends when the parent does."""
+def _end_with_the_parent(directory: Path) -> None:
+    """The standard input is a pipe from the parent, which writes nothing: it ends when the parent does, who would have
+    removed the directory."""
     pipe = os.dup(0)
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)
 
     def wait_for_the_end() -> None:
         os.read(pipe, 1)
+        shutil.rmtree(directory, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()

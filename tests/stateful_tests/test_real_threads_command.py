@@ -100,7 +100,7 @@ def a_hanging_check(directory: Path) -> Iterator[tuple[subprocess.Popen[str], in
     process = subprocess.Popen(
         [sys.executable, "-m", "mapproof", *arguments],
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": HERE},
+        env={**os.environ, "PYTHONPATH": HERE, "TMPDIR": str(directory)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -139,16 +139,18 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks for process
 
 
 @on_linux
-def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
+def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
     with a_hanging_check(tmp_path) as (process, child):
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
         assert (process.returncode, errors) == (3, "interrupted: no verdict\n")
         assert _ended(child)
+    assert not list(tmp_path.iterdir())
 
 
 @on_linux
-def test_a_parent_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+def test_a_parent_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     with a_hanging_check(tmp_path) as (process, child):
         process.kill()
         assert _ended(child)
+    assert not list(tmp_path.glob("mapproof-*"))
