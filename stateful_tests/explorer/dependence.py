@@ -123,8 +123,6 @@ def depend(one: Footprint, other: Footprint) -> bool:
 _COMMUTES: Final = frozenset({Access.LOAD, Access.READ, Access.RELEASE})
 """Each commutes with itself on one object: a read changes nothing, a release adds one to a count and answers nothing."""
 
-_AT_A_PRIMITIVE: Final = {access: (access if access in _COMMUTES else None, access) for access in Access}
-
 
 # Numbers and not flags from here on, as those are slow.
 _OF_AN_OPERATION: Final = Note.CALLED.value | Note.RETURNED.value

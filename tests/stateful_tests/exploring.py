@@ -50,6 +50,7 @@ def explore(
             tasks, outcome = program()
             ending = simulation.run(dict(enumerate(tasks, 1)), each, max_steps)
             found.append((ending, outcome()))
+            simulation.finish()
     return found
 
 
