@@ -85,13 +85,25 @@ def test_a_map_that_fails_in_another_way_says_so(process: Any, kept: Path, here:
     assert "failed 1 of 1 times; in another way than was saved: exception" in ended.stdout
 
 
+STARTING = f"import threading\n\n{WRONG}\n    def {{method}}(self):\n        threading.Thread(target=print).start()\n"
+
+
+@pytest.mark.interpreter
+def test_a_map_that_now_starts_a_thread_when_it_is_made_fails_again(
+    process: Any, kept: Path, here: Path
+) -> None:
+    (here / "kept_map.py").write_text(STARTING.format(method="__init__"))
+    ended = process("replay", kept, cwd=here)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert ended.stdout.endswith("\nfailed 1 of 1 times; since it was saved, the code changed\n")
+
+
 @pytest.mark.interpreter
 def test_a_map_that_can_no_longer_be_simulated_gives_no_verdict(process: Any, kept: Path, here: Path) -> None:
-    starting = f"import threading\n\n{WRONG}\n    def __init__(self):\n        threading.Thread(target=print).start()\n"
-    (here / "kept_map.py").write_text(starting)
+    (here / "kept_map.py").write_text(STARTING.format(method="check_invariants"))  # when the run is over
     ended = process("replay", kept, cwd=here)
     assert (ended.returncode, ended.stderr) == (3, "")
-    assert ended.stdout.startswith("could not be run: the code under test starts a thread of its own")
+    assert ended.stdout.startswith("could not be run: the code under test starts a thread of its own outside")
     assert ended.stdout.count("\n") == 1
 
 
