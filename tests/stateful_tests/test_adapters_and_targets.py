@@ -13,12 +13,15 @@ import pytest
 
 from mapproof.impl.sync_map import SyncMap
 from mapproof.spec.claims import Claims, Contract
+from mapproof.spec.evidence import Verdict
 from mapproof.spec.operations import SIGNATURES, Op, has_shape
 from mapproof.stateful_tests.adapters import MISSING, UnsuitableTarget, adapter_for
 from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.execution import laboratory
+from mapproof.stateful_tests.exploration import run_plan
 from mapproof.stateful_tests.explorer.cooperative_threading import UnsupportedTarget
 from mapproof.stateful_tests.explorer.cooperative_threading.patching import REPLACEMENTS
+from mapproof.stateful_tests.explorer.plan import bounded
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import KEYS
@@ -173,9 +176,36 @@ def test_unsuitable_objects_are_refused_in_one_line(make: Any, line: str) -> Non
     assert "\n" not in str(raised.value)
 
 
-def test_a_map_that_starts_threads_is_unsupported() -> None:
-    with pytest.raises((UnsuitableTarget, UnsupportedTarget), match="starts a thread of its own"):
-        target_of(maps.StartsAThread, "StartsAThread")
+class StoresInAThread(dict[Any, Any]):
+    """Right: it waits for the thread that it starts."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        thread = threading.Thread(target=super().__setitem__, args=(key, value))
+        thread.start()
+        thread.join()
+
+
+class StartsAThreadAtRest(dict[Any, Any]):
+    def check_invariants(self) -> None:
+        threading.Thread(target=self.clear).start()
+
+
+@pytest.mark.parametrize(
+    ("make", "verdict"), [(maps.StartsAThread, Verdict.FAILED), (StoresInAThread, Verdict.EXHAUSTED)]
+)
+def test_a_map_that_starts_threads_is_explored(make: Any, verdict: Verdict) -> None:
+    target = target_of(make, "it")
+    assert set(target.adapter.forms) == DICT_OPS
+    scenario = scenario_of(target.adapter, "", "store a 1", "load a")
+    with laboratory(target) as lab:
+        assert run_plan(lab, scenario, bounded(1)).verdict is verdict
+
+
+def test_a_map_that_starts_a_thread_outside_of_a_run_is_unsupported() -> None:
+    target = target_of(StartsAThreadAtRest, "it")
+    scenario = scenario_of(target.adapter, "", "store a 1", "load a")
+    with laboratory(target) as lab, pytest.raises(UnsupportedTarget, match=r"outside of a run"):
+        lab.run(scenario, RandomWalk(0))
 
 
 def test_a_map_that_dies_of_a_fatal_error_when_it_is_looked_at_is_found_to() -> None:
