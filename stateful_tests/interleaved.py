@@ -112,11 +112,6 @@ class InterleavedStateMachine(RuleBasedStateMachine):
     schedules: ClassVar[int] = 30
     leaks: ClassVar[bool] = True
 
-    def __init__(self) -> None:
-        before = set(vars(self))
-        super().__init__()
-        self.not_its_own = frozenset(set(vars(self)) - before | {"not_its_own"})
-
     @classmethod
     @lru_cache
     def _to_test_case(cls) -> type[Any]:  # what Hypothesis's `TestCase` property answers

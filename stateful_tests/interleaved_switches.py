@@ -11,10 +11,12 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from hypothesis.errors import InvalidDefinition
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
 Trace = Iterable[ModuleType | type | str]
 """Modules, files by their path, or classes, for the file that they are written in."""
@@ -62,6 +64,22 @@ def switch_points(machine: type, trace: Trace | None, sample: Callable[[], Itera
     return SwitchPoints(
         files - mine, tuple(sys.modules[name] for name in sorted(modules & sys.modules.keys()))
     )
+
+
+@lru_cache
+def _names_of_hypothesis() -> frozenset[str]:
+    """What every state machine has as attributes."""
+
+    class Plain(RuleBasedStateMachine):
+        @rule()
+        def nothing(self) -> None: ...
+
+    return frozenset(vars(Plain()))
+
+
+def attributes_of(machine: RuleBasedStateMachine) -> Iterator[Any]:
+    """The values that whoever wrote the machine has put into it."""
+    return (value for name, value in vars(machine).items() if name not in _names_of_hypothesis())
 
 
 def held_by(attributes: Iterable[Any]) -> Iterator[Any]:

@@ -15,6 +15,8 @@ ACCOUNTS = st.sampled_from("ab")
 
 def counter_machine(make: objects.Make) -> type[InterleavedStateMachine]:
     class CounterMachine(InterleavedStateMachine):
+        schedules = 20
+
         def __init__(self) -> None:
             super().__init__()
             self.counter = make()
@@ -32,6 +34,8 @@ def counter_machine(make: objects.Make) -> type[InterleavedStateMachine]:
 
 def queue_machine(make: objects.Make) -> type[InterleavedStateMachine]:
     class QueueMachine(InterleavedStateMachine):
+        schedules = 20
+
         def __init__(self) -> None:
             super().__init__()
             self.queue = make()
@@ -51,6 +55,8 @@ def bank_machine(make: objects.Make) -> type[InterleavedStateMachine]:
     class BankMachine(InterleavedStateMachine):
         """Its rules answer nothing: the invariant is all that it is held to."""
 
+        schedules = 20
+
         @initialize()
         def open(self) -> None:
             self.bank = make()
@@ -68,6 +74,8 @@ def bank_machine(make: objects.Make) -> type[InterleavedStateMachine]:
 
 def cache_machine(make: objects.Make) -> type[InterleavedStateMachine]:
     class CacheMachine(InterleavedStateMachine):
+        schedules = 20
+
         def __init__(self) -> None:
             super().__init__()
             self.cache = make()

@@ -25,7 +25,7 @@ from mapproof.stateful_tests.interleaved import (
 from mapproof.stateful_tests.interleaved_programs import Program
 
 FEW = settings(
-    max_examples=10,
+    max_examples=8,
     deadline=None,
     database=None,
     derandomize=True,
@@ -70,7 +70,7 @@ def test_a_lost_increment_shrinks_to_one_increment_of_each_of_two_threads() -> N
     assert "client 0's value answers 2, but here it answered 1" in str(wrong.value)
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(3))
 def test_it_shrinks_to_the_same_program_from_any_seed(number: int) -> None:
     with pytest.raises(MachineIsWrong) as wrong:
         run_interleaved(
@@ -135,7 +135,7 @@ def test_a_seed_is_followed(tried: Tried, monkeypatch: pytest.MonkeyPatch, globa
         else:
             seed(number)(machine)
         tried.clear()
-        run_interleaved(machine, settings=settings(FEW, max_examples=5, derandomize=False))
+        run_interleaved(machine, settings=settings(FEW, max_examples=3, derandomize=False))
         return list(tried)
 
     first, other = drawn(1), drawn(2)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import interleaved_objects as objects
@@ -22,6 +24,7 @@ from hypothesis.stateful import (
 )
 from interleaved_machines import FilesMachine, counter_machine
 
+from mapproof.impl.sync_map import SyncMap
 from mapproof.spec.history import Operation
 from mapproof.spec.model import Inconsistent
 from mapproof.stateful_tests import interleaved
@@ -32,11 +35,12 @@ from mapproof.stateful_tests.interleaved import (
     observer,
     run_interleaved,
     step_invariant,
+    subject_of,
 )
 from mapproof.stateful_tests.interleaved_programs import Program, Reference, Step
 
 FEW = settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     database=None,
     derandomize=True,
@@ -94,7 +98,7 @@ def test_a_rule_with_a_precondition_runs_before_the_threads_only(monkeypatch: py
 
 def test_threads_use_what_they_know_and_consume_what_is_theirs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = made_by_itself = consumed = 0
-    for program in drawn(FilesMachine, monkeypatch, 200):
+    for program in drawn(FilesMachine, monkeypatch, 120):
         setup, threads = program.scenario.setup, program.scenario.threads
         before = {name for step in steps_of(setup) for name in step.makes}
         closed = {name for step in steps_of(setup) if step.op == "close" for name in uses(step)}
@@ -128,7 +132,7 @@ def uses(step: Step) -> set[str]:
 
 def test_two_to_four_threads_are_drawn_and_few_rules_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     threads = [
-        program.scenario.threads for program in drawn(counter_machine(objects.Counter), monkeypatch, 150)
+        program.scenario.threads for program in drawn(counter_machine(objects.Counter), monkeypatch, 100)
     ]
     assert {len(each) for each in threads} == {2, 3, 4}
     assert sum(len(each) == 2 for each in threads) > sum(len(each) == 4 for each in threads)
@@ -351,6 +355,69 @@ def test_exceptions_that_are_answers_are_held_to_the_orders_too() -> None:
         run_interleaved(Pops, settings=FEW)
 
 
+# -- where threads are switched
+
+
+class PlainMachine(RuleBasedStateMachine):
+    """A machine that was there before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue: Any = Queue(1)
+
+    @rule(item=st.integers(0, 2))
+    def put(self, item: int) -> None:
+        self.queue.put(item)
+
+    @rule()
+    def get(self) -> Any:
+        return self.queue.get()
+
+
+class QueueOfTheStandardLibrary(InterleavedStateMachine, PlainMachine):
+    schedules = 10
+
+
+class MapOfOurs(InterleavedStateMachine):
+    schedules = 10
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.map: SyncMap = SyncMap()
+
+    @rule(key=st.integers(0, 1), value=st.integers(0, 2))
+    def swap(self, key: int, value: int) -> Any:
+        return self.map.swap(key, value)
+
+    @rule(key=st.integers(0, 1))
+    def load_and_delete(self, key: int) -> Any:
+        return self.map.load_and_delete(key)
+
+
+def test_threads_are_switched_where_the_objects_are_written() -> None:
+    switched = {
+        machine: {Path(file).name for file in subject_of(machine).files}
+        for machine in (counter_machine(objects.Counter), QueueOfTheStandardLibrary, MapOfOurs, FilesMachine)
+    }
+    assert list(switched.values()) == [
+        {"interleaved_objects.py"},
+        {"queue.py"},
+        set(),
+        {"interleaved_objects.py"},
+    ]
+    traced = type("Traced", (counter_machine(objects.Counter),), {"trace": (Queue, threading, __file__)})
+    assert {Path(file).name for file in subject_of(traced).files} == {
+        "queue.py",
+        "threading.py",
+        Path(__file__).name,
+    }
+
+
+@pytest.mark.parametrize("machine", [QueueOfTheStandardLibrary, MapOfOurs])
+def test_what_is_known_to_be_right_is_left_alone(machine: Machine) -> None:
+    run_interleaved(machine, settings=FEW)
+
+
 # -- what is checked besides
 
 
@@ -382,6 +449,20 @@ def test_an_invariant_of_each_step_sees_what_one_at_rest_does_not() -> None:
     with pytest.raises(MachineIsWrong, match="broken invariant") as wrong:
         run_interleaved(GapAtEachStep, settings=FEW)
     assert "self.low = 5" in str(wrong.value)
+
+
+def test_a_step_invariant_that_takes_a_lock_is_refused() -> None:
+    class Waits(Base):
+        @rule()
+        def increment(self) -> None:
+            self.counter.increment()
+
+        @step_invariant()
+        def can_count(self) -> None:
+            self.counter.increment()
+
+    with pytest.raises(UnsupportedTarget, match="a step invariant takes a lock"):
+        run_interleaved(Waits, settings=FEW)
 
 
 def test_an_assertion_in_a_rule_that_fails_without_threads_is_reported() -> None:
