@@ -185,7 +185,7 @@ the default tests run. `make zoo-30min` hunts and acquits them all; this page is
 HUNTED = """\
 ## Broken maps
 
-Each was hunted as `mapproof check` does, with several seeds. {found} of {hunted} were found with every seed within
+Each was hunted as `mapproof check` does, with {seeds}. {found} of {hunted} were found with every seed within
 {within:g} s of CPU time, {small} of them with counterexamples of at most 3 threads and 2 operations a thread.
 
 *Fewest* is the smallest program known: threads x operations of the longest thread, after so many operations of
@@ -224,6 +224,7 @@ def page(results: Sequence[Result]) -> str:
         found=len(found),
         hunted=sum(map(bool, hunts.values())),
         within=WITHIN,
+        seeds=_seeds([len(tried) for tried in hunts.values() if tried]),
         small=sum(all(hunt.small for hunt in tried) for tried in found),
         measured=_measured(chain.from_iterable(hunts.values())),
     )
@@ -231,6 +232,11 @@ def page(results: Sequence[Result]) -> str:
     rows = (_hunted(name, tried) for name, tried in hunts.items())
     others = (_acquitted(name, tried) for name, tried in acquittals.items())
     return f"{introduction}\n{hunted}{_lines(rows)}{acquitted}{_lines(others)}"
+
+
+def _seeds(counts: Sequence[int]) -> str:
+    fewest, most = min(counts, default=0), max(counts, default=0)
+    return f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds"
 
 
 def _lines(rows: Iterable[str]) -> str:
