@@ -14,9 +14,11 @@ Before 3.12 the events come from `sys.settrace`, from then on from `sys.monitori
 from __future__ import annotations
 
 import dis
+import os
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
@@ -24,6 +26,9 @@ from greenlet import greenlet
 
 Point = Callable[[Any], None]
 Elsewhere = Callable[[FrameType], None]
+
+_OURS = str(Path(__file__).parents[2]) + os.sep
+"""Where mapproof is: its functions are no news to whoever asks for code of other files."""
 
 _LOCAL = frozenset(
     """
@@ -168,7 +173,7 @@ class _SetTrace(_Gated):
         if self._point is None:
             return None
         if code.co_filename not in self.files:
-            if self._elsewhere is not None:
+            if self._elsewhere is not None and not code.co_filename.startswith(_OURS):
                 self._elsewhere(frame)
             return None
         frame.f_trace_opcodes = True
@@ -211,7 +216,7 @@ class _Monitoring(_Gated):
     def _on_start(self, code: CodeType, offset: int) -> Any:
         if code is _gate.__code__:
             self._at_gate()
-        elif code.co_filename in self.files:
+        elif code.co_filename in self.files or code.co_filename.startswith(_OURS):
             return sys.monitoring.DISABLE
         elif self._elsewhere is not None:
             self._elsewhere(sys._getframe(1))
