@@ -143,10 +143,11 @@ class Footprints:
     """Learns what each step of one execution touched: told where each thread stops, and what is noted in between.
 
     `files` are those whose instructions are switch points. Without any, only the primitives are shared, and each step
-    is exact. Else a step may have touched EVERYTHING unless its instruction names what it touches, or only called a
-    function of those files or a method of a lock; and unless code returned to, or run on the way, is of other
-    files than those, `threading` and our own. Assumed of code in C: that it touches nothing else when it gets or sets
-    an attribute, and takes no lock of `threading` by itself.
+    is exact. Else a step may have touched EVERYTHING, unless its instruction says what it touches (`touch_at`) or only
+    called a function of those files or a method of a lock, and unless code of other files than those, `threading` and
+    our own was run on the way or goes on after it. Assumed of code in C: that to get or set an attribute touches
+    nothing else, that it reaches the attributes of objects made in Python by nothing that is not named (`names_in`), and
+    that it takes no lock of `threading` by itself.
     """
 
     def __init__(self, files: frozenset[str] = frozenset()) -> None:

@@ -310,13 +310,16 @@ class Names(NamedTuple):
 
 @lru_cache(maxsize=64)
 def names_in(files: frozenset[str]) -> Names:
-    """The names in these files. What is overlooked is taken to touch everything."""
-    text = "\n".join("".join(linecache.getlines(file)) for file in sorted(files))
+    """The names in these files. What is overlooked is taken to touch everything, and so is what has no text."""
+    texts = ["".join(linecache.getlines(file)) for file in sorted(files)]
+    text = "\n".join(texts)
     stored = re.findall(r"\.\s*(\w+)\s*(?::[^=\n]*)?(?:[-+*/%&|^@]|//|\*\*|<<|>>)?=(?!=)", text)
     unpacked = re.findall(r"^\s*((?:[\w.]+\s*,\s*)+[\w.]+)\s*=(?!=)", text, re.MULTILINE)
     stored += [name for targets in unpacked for name in re.findall(r"\.(\w+)", targets)]
     called = re.findall(r"\.\s*(\w+)\s*\(", text)
     of_modules = re.findall(r"^(\w+)\s*(?::[^=\n]*)?=", text, re.MULTILINE)
     return Names(
-        frozenset(stored), frozenset([*called, *of_modules]), _BY_OTHER_MEANS.search(text) is not None
+        frozenset(stored),
+        frozenset([*called, *of_modules]),
+        not all(texts) or _BY_OTHER_MEANS.search(text) is not None,
     )

@@ -111,6 +111,10 @@ def test_other_means_are_noticed(text: str, tmp_path: Any) -> None:
     assert names_in(frozenset({str(file)})).reached_otherwise
 
 
+def test_of_a_file_without_its_text_nothing_is_known() -> None:
+    assert names_in(frozenset({"<no such file>"})).reached_otherwise
+
+
 def test_names_are_found_where_they_are_assigned(tmp_path: Any) -> None:
     file = tmp_path / "names.py"
     file.write_text(
