@@ -180,8 +180,10 @@ class Footprints:
         if self._files:
             notes |= _LOOKED_UP | self._looked_in(thread, step, frame)
             step = self._learned(thread, step, doing, frame)
-        if notes & _OF_AN_OPERATION == _OF_AN_OPERATION or self._notes & _ELSEWHERE:
-            # A whole operation in which no access was seen, or code of another file: there is no telling.
+        unseen = notes & _OF_AN_OPERATION == _OF_AN_OPERATION or self._notes & _ELSEWHERE
+        if unseen or (self._files and self._names.sees_what_is_gone):
+            # A whole operation in which no access was seen, code of another file, or an object let go in passing: there
+            # is no telling.
             step = step._replace(place=EVERYTHING, manner=None)
         if step.place is EVERYTHING or step.place == _CONTENTS:
             notes |= _CHANGED_CONTENTS

@@ -71,7 +71,9 @@ class Dpor(Follower):
     It is that only if no ending of a run says that a turn was taken from the strategy or a wait gave up
     (`Ending.given_way`, `Ending.timeouts`), or that the step bound was reached: the scheduler then chose in its place.
     What came out of each class was seen then, and every race; not every state between two steps, as a class passes
-    through other states in other orders. `runs` were run to their end, `pruned` ended early, as they led to nothing new. `files` are those whose instructions
+    through other states in other orders.
+
+    `runs` were run to their end, `pruned` ended early, as they led to nothing new. `files` are those whose instructions
     are switch points.
     """
 

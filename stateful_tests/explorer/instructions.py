@@ -82,6 +82,8 @@ _BY_OTHER_MEANS = re.compile(
 )
 """Where code says one of these, a name may be reached without being said."""
 
+_SEES_WHAT_IS_GONE = re.compile(r"\b([wW]eak\w*|__del__|finalize|getrefcount)\b")
+
 
 class _Stretch(NamedTuple):
     """What the code may do from one stop to the next."""
@@ -301,11 +303,13 @@ def _is_a_plain_local(code: CodeType) -> bool:
 
 class Names(NamedTuple):
     """Names in some files: of attributes that are `assigned`; of what may be looked up `in_passing`, where the code does
-    not stop (methods, to call them, and variables of modules); and whether any may be reached without being said."""
+    not stop (methods, to call them, and variables of modules); whether any may be reached without being said; and
+    whether the code may see that an object is gone, which any instruction may let go."""
 
     assigned: frozenset[str]
     in_passing: frozenset[str]
     reached_otherwise: bool
+    sees_what_is_gone: bool
 
 
 @lru_cache(maxsize=64)
@@ -322,4 +326,5 @@ def names_in(files: frozenset[str]) -> Names:
         frozenset(stored),
         frozenset([*called, *of_modules]),
         not all(texts) or _BY_OTHER_MEANS.search(text) is not None,
+        not all(texts) or _SEES_WHAT_IS_GONE.search(text) is not None,
     )

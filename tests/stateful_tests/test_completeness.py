@@ -10,6 +10,7 @@ from typing import Any
 import corpus_primitives
 import corpus_python
 import corpus_reflection
+import corpus_weak
 import pytest
 from brute_force import Everything, Written
 from corpus import DEADLOCK, Program
@@ -19,12 +20,14 @@ from mapproof.stateful_tests.explorer import dependence, dpor
 from mapproof.stateful_tests.explorer.dependence import Footprint, Footprints, Note
 from mapproof.stateful_tests.explorer.dpor import Dpor
 from mapproof.stateful_tests.explorer.endings import Ending, Outcome
+from mapproof.stateful_tests.explorer.instructions import names_in
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.strategy import Follower
 
 PROGRAMS = [
     *corpus_python.program.programs,
     *corpus_reflection.program.programs,
+    *corpus_weak.program.programs,
     *corpus_primitives.program.programs,
 ]
 BY_NAME = {program.name: program for program in PROGRAMS}
@@ -222,6 +225,16 @@ def _operation(code: Any, offset: int) -> str:
 def test_code_in_other_files_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Footprints, "noted", lambda self, note: None)
     assert misses(BY_NAME["a_property_elsewhere"])
+
+
+def test_an_object_that_is_let_go_in_passing_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = BY_NAME["gone_in_passing"]
+    names = names_in(program.files)
+    assert names.sees_what_is_gone
+    monkeypatch.setattr(
+        dependence, "names_in", lambda files: names._replace(sees_what_is_gone=False, reached_otherwise=False)
+    )
+    assert misses(program)
 
 
 def test_what_a_returned_frame_returns_to_counts(monkeypatch: pytest.MonkeyPatch) -> None:
