@@ -14,6 +14,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,10 @@ from mapproof.spec.history import History
 from mapproof.spec.linearizability import Linearizable, check
 from mapproof.spec.operations import SIGNATURES, Op
 from mapproof.stateful_tests.adapters import adapter_for
-from mapproof.stateful_tests.explorer import watchdog
+from mapproof.stateful_tests.explorer import simulation, watchdog
+from mapproof.stateful_tests.explorer.cooperative_threading.patching import REPLACEMENTS
+from mapproof.stateful_tests.explorer.plan import MOST_EXECUTIONS, NAMES
+from mapproof.stateful_tests.recording import FailureKind
 from mapproof.stateful_tests.scenarios import KEYS
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +40,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 README = (ROOT / "README.md").read_text()
 JSON_PAGE = (ROOT / "docs" / "json.md").read_text()
 FORMAT_PAGE = (ROOT / "docs" / "history-format.md").read_text()
+EXPLORER_PAGE = (ROOT / "docs" / "explorer.md").read_text()
+REAL_THREADS_PAGE = (ROOT / "docs" / "real-threads.md").read_text()
 
 # -- reading a page
 
@@ -133,6 +140,27 @@ def test_what_a_page_points_at_exists(page: Path) -> None:
     assert unknown_targets(text) == []
 
 
+def reached(pages: dict[Path, str], start: Path) -> set[Path]:
+    """The pages to which links lead from one of them, over others."""
+    found, left = {start}, [start]
+    while left:
+        page = left.pop()
+        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", prose(pages[page]))
+        new = {(page.parent / link).resolve() for link in links} & pages.keys() - found
+        found |= new
+        left += new
+    return found
+
+
+def test_every_page_can_be_found_from_the_front() -> None:
+    assert reached({page: page.read_text() for page in PAGES}, ROOT / "README.md") == set(PAGES)
+
+
+def test_a_page_that_nobody_points_at_is_found() -> None:
+    front, page, lost = (ROOT / name for name in ("README.md", "docs/a.md", "docs/b.md"))
+    assert reached({front: "[a](docs/a.md#title)", page: "", lost: "[c](a.md)"}, front) == {front, page}
+
+
 def test_a_page_that_points_nowhere_is_found() -> None:
     page = "# A title\n[a](README.md) [b](nowhere.md) [c](#a-title) [d](#no-title) [e](README.md#no-title)\n"
     assert broken_links(page, ROOT) == ["nowhere.md", "#no-title", "README.md#no-title"]
@@ -175,8 +203,8 @@ def shown(page: str) -> list[tuple[str, str]]:
 def comparable(output: str) -> list[str]:
     """The lines of an output, without what differs from run to run. A table is one line: it wraps as it must."""
     head, rule, tail = re.fullmatch(r"(?s)(.*?)(?:(\S+ ─{20,})\n(.*))?", output).groups(default="")  # type: ignore[union-attr]
-    head = re.sub(r"[\d,]+ (?=schedules|distinct|of \d|scenarios)", "N ", " ".join(head.split()))
-    head = re.sub(r"of \d+ scenarios", "of N scenarios", re.sub(r"\b\d+\.\d\b", "S", head))
+    words = [word for word in head.split() if not re.fullmatch(r"\d+\.\d", word)]  # without the seconds
+    head = re.sub(r"[\d,]+ (?=schedules|kinds|distinct|scenarios)", "N ", " ".join(words))
     tail = re.sub(r"-[0-9a-f]{8}\.json", "-NAME.json", tail)
     return [head, rule.rstrip("─ "), *(line.rstrip() for line in tail.rstrip().splitlines())]
 
@@ -189,9 +217,10 @@ def promised_exit(output: str) -> int:
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "output"), shown(README), ids=[command for command, _ in shown(README)]
-)
+SHOWN = [*shown(README), *shown(EXPLORER_PAGE)]
+
+
+@pytest.mark.parametrize(("arguments", "output"), SHOWN, ids=[command for command, _ in SHOWN])
 def test_a_command_prints_what_the_page_shows(arguments: str, output: str, examples: Path) -> None:
     done = run(["-m", "mapproof", *shlex.split(arguments)], examples)
     assert comparable(done.stdout + done.stderr) == comparable(output)
@@ -225,15 +254,25 @@ def commented_checks(page: str) -> list[tuple[str, str]]:
     return re.findall(r"mapproof (check .*\S) +# (\b[A-Z]{5,}\b)", lines)
 
 
-@pytest.mark.parametrize(("arguments", "verdict"), commented_checks(README))
+COMMENTED = sorted({*commented_checks(README), *commented_checks(EXPLORER_PAGE)})
+
+
+@pytest.mark.parametrize(("arguments", "verdict"), COMMENTED)
 def test_a_check_ends_as_its_comment_says(arguments: str, verdict: str, examples: Path) -> None:
     short = ["--budget", "1"] if verdict == Verdict.SAMPLED else []
     done = run(["-m", "mapproof", *shlex.split(arguments), *short], examples)
     assert done.stdout.splitlines()[-1] == f"1 {verdict}"
 
 
-def test_both_checks_with_a_comment_are_run() -> None:
-    assert [verdict for _, verdict in commented_checks(README)] == ["FAILED", "SAMPLED"]
+def test_all_checks_with_a_comment_are_run() -> None:
+    for page in (README, EXPLORER_PAGE):
+        lines = [
+            line for block in blocks(page, "sh") for line in block.splitlines() if "mapproof check" in line
+        ]
+        assert sum(re.search(r"# [A-Z]{5,}", line) is not None for line in lines) == len(
+            commented_checks(page)
+        )
+    assert {verdict for _, verdict in COMMENTED} == {"EXHAUSTED", "FAILED", "SAMPLED"}
 
 
 def test_the_first_screen_ends_with_a_command_that_finds_the_shipped_map_wrong() -> None:
@@ -244,7 +283,7 @@ def test_the_first_screen_ends_with_a_command_that_finds_the_shipped_map_wrong()
     assert shlex.join(rest) == shown(README)[0][0]
 
 
-PROGRAMS = [*blocks(README, "python"), *blocks(FORMAT_PAGE, "python")]
+PROGRAMS = [code for page in (README, FORMAT_PAGE, EXPLORER_PAGE) for code in blocks(page, "python")]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.splitlines()[0][:40])
@@ -274,13 +313,27 @@ def unknown_options(page: str) -> list[str]:
     ]
 
 
-def test_the_options_are_those_of_the_commands() -> None:
-    assert unknown_options(README) == []
+def table_of_options(page: str) -> set[str]:
+    """The options in the first column of a table of them."""
+    return {option for row in table(page, "option") for option in re.findall(r"--[a-z-]+", row[0])}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_gives_a_command_what_it_does_not_take(page: Path) -> None:
+    assert unknown_options(page.read_text()) == []
+
+
+def test_an_option_that_there_is_not_is_found() -> None:
     assert unknown_options("mapproof check a:B --budget 2 --speed 3") == ["check --speed"]
-    documented = {option for row in table(README, "option") for option in plain(row[0]).split(", ")}
-    assert documented == options_of("check")
+
+
+def test_the_options_are_those_of_the_commands() -> None:
+    of_check, of_threads = table_of_options(README), table_of_options(REAL_THREADS_PAGE)
+    assert of_check | of_threads == options_of("check")
+    assert of_check & of_threads == set()
+    assert table_of_options(EXPLORER_PAGE) == options_of("replay")
     mentioned = set(re.findall(r"(?<!\S)`?(--[a-z-]+)", README))
-    assert set().union(*map(options_of, main.commands)) <= mentioned
+    assert set().union(*map(options_of, main.commands)) <= mentioned | of_threads
 
 
 def test_the_options_of_pytest_exist(examples: Path) -> None:
@@ -313,9 +366,41 @@ def test_the_forms_are_those_of_the_adapters() -> None:
         assert for_go.startswith(f"m.{op}({', '.join(given)})")
 
 
+def test_the_strategies_are_those_of_the_plans() -> None:
+    stated = [name for row in table(EXPLORER_PAGE, "strategy") for name in plain(row[0]).split(", ")]
+    assert sorted(stated) == sorted(NAMES)
+
+
+def test_the_kinds_of_failures_are_those_of_the_recording() -> None:
+    assert sorted(row[0] for row in table(EXPLORER_PAGE, "kind")) == sorted(FailureKind)
+
+
+def test_the_stand_ins_are_those_that_are_put_in_place() -> None:
+    """What is built on top of them is there too, as it is the standard library's own."""
+    stated = {name for row in table(EXPLORER_PAGE, "from") for name in re.findall(r"`(\w+)`", row[1])}
+    replaced = {name for owner, name, _ in REPLACEMENTS if owner in (threading, time) and name[0] != "_"}
+    assert {name.removesuffix("_ns") for name in replaced} - NOT_WORTH_A_WORD <= stated
+
+
+NOT_WORTH_A_WORD = {"get_native_id", "activeCount", "currentThread"}
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    words = " ".join(EXPLORER_PAGE.split())
+    for said in (
+        f"takes no more than {MOST_EXECUTIONS:,} schedules",
+        f"{simulation.FAIR_STREAK:,} steps in a row",
+        f"not ended after {simulation.MAX_STEPS:,} steps",
+        f"After {watchdog.SECONDS:.0f} seconds the check ends",
+    ):
+        assert said in words
+    assert len(("once", "twice", "three times")) == simulation.TIMERS
+    assert "three times in a run" in words
+
+
 def test_the_numbers_are_those_of_the_code() -> None:
     assert f"the {KEYS} keys that a scenario may use" in README
-    assert f"after {watchdog.SECONDS:.0f} seconds" in README
+    assert f"after\n  {watchdog.SECONDS:.0f} seconds" in README
     assert {contract.value for contract in Contract} == set(
         re.findall(r"^- \*\*(\w+)\*\*[,:]", README, re.MULTILINE)
     )
