@@ -141,7 +141,7 @@ def explore_test(
         with laboratory(test) as lab:
             walk = run_plan(lab, ONE_CALL, plan_named(strategy, seed, test.files), limit=runs, seconds=budget)
             if walk.failing is not None:
-                failing = simplest_counterexample(lab, ONE_CALL, walk.failing)
+                failing = simplest_counterexample(lab, ONE_CALL, walk.failing, given=True)
             verdict, scope = walk.verdict, walk.scope
     except CANNOT_LOOK as trouble:
         verdict, scope = Verdict.INCONCLUSIVE, str(trouble)

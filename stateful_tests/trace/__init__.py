@@ -10,14 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from mapproof.stateful_tests.execution import NO_CHECKS, Checks, Execution, Laboratory
 from mapproof.stateful_tests.scenarios import Scenario
-from mapproof.stateful_tests.trace.events import Trace
+from mapproof.stateful_tests.trace.events import Minimum, Trace
 from mapproof.stateful_tests.trace.plain import WIDTH, plain
 from mapproof.stateful_tests.trace.states import attributes, given
 from mapproof.stateful_tests.trace.watching import trace_of
 
-__all__ = ["WIDTH", "Counterexample", "Trace", "counterexample", "plain", "tell", "trace"]
+__all__ = ["WIDTH", "Counterexample", "Minimum", "Trace", "counterexample", "plain", "tell", "trace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,17 @@ class Counterexample:
     checks: Checks = NO_CHECKS
     trace: Trace | None = field(default=None, repr=False)
 
+    @property
+    def minimum(self) -> Minimum | None:
+        """How small it is, and what was shown of that; None if it was not shrunk."""
+        return None if self.trace is None else self.trace.minimum
 
-def counterexample(laboratory: Laboratory, scenario: Scenario, execution: Execution) -> Counterexample:
-    """A failing run with its account; runs it once more to watch it."""
-    watched = trace(laboratory, scenario, execution)
+
+def counterexample(
+    laboratory: Laboratory, scenario: Scenario, execution: Execution, minimum: Minimum | None = None
+) -> Counterexample:
+    """A failing run with its account, which tells the `minimum`; runs it once more to watch it."""
+    watched = msgspec.structs.replace(trace(laboratory, scenario, execution), minimum=minimum)
     return Counterexample(scenario, execution, plain(watched), laboratory.checks, watched)
 
 

@@ -139,11 +139,38 @@ class Recorded(_Struct, frozen=True):
     core: bool = False
 
 
+class Minimum(_Struct, frozen=True):
+    """How small the failure is, and what was shown of that.
+
+    So many `operations` in so many `threads` at once, with operations `before` and `after` them. If the program was not
+    `given`, smaller `programs` were explored: every part of it if `every_part`, else it without one operation each. All
+    `runs` of all of them were made if there is a `within`, which says of which schedules these are all; else only
+    `programs_run` were explored to their end. None fails so or more plainly; `otherwise` runs failed less plainly.
+    `schedules` of the program itself with fewer `preemptions` were run and do not fail so; all of them if `fewest`.
+    """
+
+    threads: int
+    operations: int
+    preemptions: int
+    before: int = 0
+    after: int = 0
+    given: bool = False
+    every_part: bool = False
+    programs: int = 0
+    programs_run: int = 0
+    runs: int = 0
+    within: str = ""
+    otherwise: int = 0
+    schedules: int = 0
+    fewest: bool = False
+
+
 class Trace(msgspec.Struct, frozen=True):
     """A failing run. `before` and `after` are what client 0 did alone, `rows` what the clients did at once.
 
     `repeated` is False if the run that was watched did not go as the one that failed: the rows are then of another run.
-    `valued` is False if values could not be looked at without changing the run; there are none then.
+    `valued` is False if values could not be looked at without changing the run; there are none then. `minimum` is null
+    for a run that nobody made smaller.
     """
 
     kind: str
@@ -157,4 +184,5 @@ class Trace(msgspec.Struct, frozen=True):
     schedule: str = "-"
     repeated: bool = True
     valued: bool = True
+    minimum: Minimum | None = None
     schema: int = SCHEMA

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mapproof.stateful_tests.trace import layout
+from mapproof.stateful_tests.trace import layout, minimum
 from mapproof.stateful_tests.trace.events import Trace
 
 WIDTH = 118
@@ -14,6 +14,7 @@ def plain(trace: Trace, width: int = WIDTH) -> str:
     """The whole account. No line of the columns is wider than `width` (the others are as long as they need to be)."""
     parts = [
         [layout.sentence(trace)],
+        [minimum.words(trace.minimum)],
         [layout.remark(trace)],
         layout.alone("before", trace.before),
         _columns(trace, width),

@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from mapproof.stateful_tests.trace import layout
+from mapproof.stateful_tests.trace import layout, minimum
 from mapproof.stateful_tests.trace.events import Trace
 from mapproof.stateful_tests.trace.layout import Cell, Style
 from mapproof.stateful_tests.trace.plain import WIDTH
@@ -40,6 +40,7 @@ def coloured(trace: Trace, width: int) -> RenderableType:
     """The whole account; its text is that of `plain` at the same width."""
     parts = [
         [Text(layout.sentence(trace), "bold red")],
+        _plain(filter(None, [minimum.words(trace.minimum)])),
         _plain(filter(None, [layout.remark(trace)]), "yellow"),
         _plain(layout.alone("before", trace.before)),
         list(_columns(trace, width)),

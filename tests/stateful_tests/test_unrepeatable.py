@@ -1,4 +1,4 @@
-"""A failure that does not follow from its schedule is told as such, and is not lost when a later run gets stuck."""
+"""A failure that does not follow from its schedule is not the map's; one that does is kept when a later run gets stuck."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class ChecksThenActs(dict):  # type: ignore[type-arg]
 
 
 @pytest.mark.interpreter
-def test_a_failure_that_does_not_repeat_is_told_as_such() -> None:
+def test_a_failure_that_does_not_repeat_is_no_failure_of_the_map() -> None:
     findings = examine(target_of(FailsNowAndThen, "it"), budget=10, seed=0)
-    assert findings.counterexample is not None
-    assert findings.counterexample.account.startswith(NOT_REPEATED)
+    assert findings.verdict is Verdict.INCONCLUSIVE
+    assert "depends on more than its schedule" in (findings.trouble or "")
 
 
 @pytest.mark.interpreter
@@ -46,10 +46,10 @@ def test_a_failure_that_repeats_says_nothing_of_the_kind() -> None:
 def test_a_failure_is_kept_when_shrinking_cannot_look(monkeypatch: pytest.MonkeyPatch) -> None:
     from mapproof.stateful_tests import conformance, shrink
 
-    def stuck(*arguments: object) -> None:
+    def stuck(*arguments: object, **options: object) -> None:
         raise Stalled("stuck while shrinking")
 
     monkeypatch.setattr(conformance._Campaign, "_search_smaller", stuck)
-    monkeypatch.setattr(shrink, "simplest", stuck)
+    monkeypatch.setattr(shrink, "smallest", stuck)
     findings = examine(target_of(ChecksThenActs, "it"), budget=10, seed=0)
     assert findings.verdict is Verdict.FAILED
