@@ -41,11 +41,13 @@ from mapproof.stateful_tests.monitors import (
     Watch,
     has_step_invariants,
 )
+from mapproof.stateful_tests.obstruction import Alone, LeftAlone
 from mapproof.stateful_tests.recording import (
     Failure,
     FailureKind,
     Recording,
     describe_deadlock,
+    describe_endless,
     describe_exception,
 )
 from mapproof.stateful_tests.scenarios import Call, Scenario
@@ -157,7 +159,8 @@ class Checks:
     """What is watched; the first that is found ends the run.
 
     At every step of the threads that run at once: `races`, data races (see `races.py`) on what is made of `impl.sync`;
-    `invariants`, by calling the function that the object's `step_invariants()` answers when it is new. What an object
+    `invariants`, by calling the function that the object's `step_invariants()` answers when it is new; `alone`, whether
+    each call that is left alone ends (see `obstruction.py`). What an object
     has no part of is not watched: `Laboratory.watched_for` says what was. When they have ended: `leaks`, locks that a
     thread still holds (of `threading`; not so for an object whose calls take a lock for a later call to give back).
     """
@@ -165,6 +168,7 @@ class Checks:
     races: bool = False
     invariants: bool = False
     leaks: bool = True
+    alone: Alone | None = None
 
 
 NO_CHECKS = Checks()
@@ -280,7 +284,12 @@ class Laboratory:
 
     def _monitors(self, target: Any) -> Monitors:
         """Made before client 0 begins: what they remember of the object starts with the new one."""
-        monitors = [(kind, make(self.simulation, target)) for kind, make in self._also]
+        monitors: list[tuple[FailureKind, Monitor]] = [
+            (kind, make(self.simulation, target)) for kind, make in self._also
+        ]
+        if self.checks.alone is not None:
+            alone = LeftAlone(self.checks.alone, self.simulation, self.subject.render)
+            monitors.append((FailureKind.PROGRESS, alone))
         if self.checks.races:
             monitors.append((FailureKind.RACE, Races()))
         if self.checks.invariants and has_step_invariants(target):
@@ -298,7 +307,7 @@ class Laboratory:
         if ending.outcome is Outcome.DEADLOCK:
             recording.fail(FailureKind.DEADLOCK, describe_deadlock(ending.waits))
         elif ending.outcome is Outcome.ENDLESS:
-            recording.fail(FailureKind.ENDLESS, f"an operation did not end within {ending.steps:,} steps")
+            recording.fail(FailureKind.ENDLESS, describe_endless(ending))
         for uncaught in self.simulation.belongings.uncaught:
             text = describe_exception(uncaught.number, uncaught.thread, uncaught.error)
             recording.fail(FailureKind.EXCEPTION, text)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from mapproof.spec.history import Operation
-from mapproof.stateful_tests.explorer.endings import Wait
+from mapproof.stateful_tests.explorer.endings import Ending, Wait
 from mapproof.stateful_tests.scenarios import Call
 
 
@@ -81,6 +81,12 @@ def describe_exception(client: int, call: str, raised: BaseException) -> str:
 def describe_deadlock(waits: tuple[Wait, ...]) -> str:
     """Who waits for what, and who has it."""
     return "; ".join(f"client {wait.thread} waits to {wait.access} {_held(wait, waits)}" for wait in waits)
+
+
+def describe_endless(ending: Ending) -> str:
+    """Who went on and on where."""
+    spins = (f"; client {client} is still at `{position}`" for client, position in ending.spins)
+    return f"an operation did not end within {ending.steps:,} steps{''.join(spins)}"
 
 
 def _held(wait: Wait, waits: tuple[Wait, ...]) -> str:

@@ -42,7 +42,8 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How an execution went: its schedule replays it. `given_way` counts the turns that fairness took from the
-    strategy, `timeouts` the waits that gave up: of such runs not every order was open to the strategy."""
+    strategy, `timeouts` the waits that gave up: of such runs not every order was open to the strategy. `spins` says of an
+    ENDLESS one which threads could go on, and at which position each stood (see `positions`)."""
 
     outcome: Outcome
     waits: tuple[Wait, ...]
@@ -51,3 +52,4 @@ class Ending:
     decisions: int
     given_way: int = 0
     timeouts: int = 0
+    spins: tuple[tuple[int, str], ...] = ()

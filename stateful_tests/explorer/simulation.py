@@ -24,6 +24,7 @@ from mapproof.spec.accesses import Access
 from mapproof.stateful_tests.explorer.belongings import Belongings
 from mapproof.stateful_tests.explorer.endings import Ending, Outcome, Standing, Wait
 from mapproof.stateful_tests.explorer.instrument import HookOnly, Instrument
+from mapproof.stateful_tests.explorer.positions import position_of
 from mapproof.stateful_tests.explorer.simulated_thread import Abort, Pool, Ready, SimulatedThread
 from mapproof.stateful_tests.explorer.strategy import (
     Follower,
@@ -349,9 +350,19 @@ class Simulation:
         waits: tuple[Wait, ...] = ()
         if self._outcome is Outcome.DEADLOCK:
             waits = tuple(self._wait(thread) for thread in self._live if thread.deadline is None)
-        schedule = Schedule(tuple(self._switches))
+        spins: tuple[tuple[int, str], ...] = ()
+        if self._outcome is Outcome.ENDLESS:
+            going = (thread.number for thread in self._live if thread.ready is None or thread.ready())
+            spins = tuple((number, position_of(self._doing[number])) for number in going)
         return Ending(
-            self._outcome, waits, schedule, self._steps, self._decisions, self._given_way, self._timeouts
+            self._outcome,
+            waits,
+            Schedule(tuple(self._switches)),
+            self._steps,
+            self._decisions,
+            self._given_way,
+            self._timeouts,
+            spins,
         )
 
     def _wait(self, thread: SimulatedThread) -> Wait:
