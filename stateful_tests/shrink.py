@@ -22,7 +22,7 @@ from mapproof.stateful_tests.trace import Counterexample, counterexample
 from mapproof.stateful_tests.trace.events import Minimum
 
 MOST_PREEMPTIONS = 2
-RUNS = 600
+RUNS = 1_500
 """The bounded search runs so many schedules, at most, with each number of preemptions."""
 
 

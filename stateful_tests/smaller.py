@@ -42,7 +42,7 @@ FEW_CALLS: Final = 5
 """Of a program with so many calls at most, every part is explored; of a larger one, each without a single call."""
 
 SHOWN_PREEMPTIONS: Final = 2
-"""Up to so many preemptions are tried beyond those that the failure needs, where that is affordable."""
+"""Each part is explored with so many preemptions at most, first with those that the failure needs if these are fewer."""
 
 _PLAINEST_FIRST: Final = tuple(FailureKind)
 
@@ -172,7 +172,7 @@ class Reduction:
 
     def _plans(self, preemptions: int) -> Iterator[Callable[[], Plan]]:
         """What each part is explored by: each claims more than the one before it."""
-        for bound in sorted({preemptions, max(preemptions, SHOWN_PREEMPTIONS)}):
+        for bound in sorted({min(preemptions, SHOWN_PREEMPTIONS), SHOWN_PREEMPTIONS}):
             yield partial(bounded, bound)
         yield partial(reduced, self.lab.subject.files)
 
