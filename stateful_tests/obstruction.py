@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mapproof.spec.accesses import Access
+from mapproof.stateful_tests.explorer.endings import Wait
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.simulation import FIRST_SPAWNED, Simulation
 from mapproof.stateful_tests.explorer.strategy import Doing, plainest
@@ -34,6 +35,10 @@ class Alone:
     ops: tuple[str, ...] = ()
     clients: tuple[int, ...] = ()
     locks: bool = True
+
+    def __str__(self) -> str:
+        calls = " and ".join(self.ops) if self.ops else "call"
+        return f"a {calls} that does not end within {self.steps:,} steps when it is left alone"
 
     def holds_for(self, client: int, call: Call) -> bool:
         """Whether it is asked of this call."""
@@ -98,8 +103,14 @@ class LeftAlone:
         for client, call in self._calls.items():
             stands = self._simulation.standing(client)
             if stands is not None and stands.waits is not None:
-                return self._stuck(client, call, f"waits to {stands.waits.access} {stands.waits.target}")
+                return self._stuck(client, call, self._waits(stands.waits))
         return None
+
+    def _waits(self, wait: Wait) -> str:
+        """What a call waits for; and who has that, unless it is told with where that client is."""
+        told = any(wait.target in names for names in self._held.values())
+        holder = "" if told or wait.holder is None else f", held by client {wait.holder}"
+        return f"waits to {wait.access} {wait.target}{holder}"
 
     def step(self, client: int, doing: Any) -> str | None:
         self._seen.add(client)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from zoo import zoo_map
 
+from mapproof.impl.rwmutex_map import RWMutexMap
 from mapproof.impl.sync_map import SyncMap
 from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.execution import Checks, laboratory
@@ -122,6 +123,16 @@ def test_nobody_is_watched_for_it_unasked() -> None:
         scenario = scenario_of(target.adapter, "store a 1", "store a 2", "load a")
         assert run_plan(lab, scenario, bounded(1)).failing is None
         assert FailureKind.PROGRESS not in lab.watched_for
+
+
+def test_what_is_asked_is_said() -> None:
+    assert str(Alone(1_000)) == "a call that does not end within 1,000 steps when it is left alone"
+    assert str(Alone(9, ("load",))) == "a load that does not end within 9 steps when it is left alone"
+
+
+def test_the_holder_is_told_of_a_lock_within_a_lock() -> None:
+    _, told = watched(RWMutexMap, Alone(100), "", "store a 1", "store b 2", bound=1)
+    assert "waits to lock mu.w, held by client 1, while the others are paused; client 1 is at " in told
 
 
 def test_what_was_asked_is_kept_with_a_failure() -> None:
