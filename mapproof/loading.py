@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 import json
@@ -19,7 +20,8 @@ class LoadingError(ValueError):
 
 
 def load_factory(target: str, args: str | None, kwargs: str | None) -> Callable[[], Any]:
-    """The class or factory that `target` names, with its arguments (JSON) bound. Raises LoadingError.
+    """The class or factory that `target` names, with its arguments (JSON) bound, new ones for each call. Raises
+    LoadingError.
 
     The current directory is importable, as for `python -m`. The module is imported with the cooperative
     `threading`, so that locks it makes at import can be simulated too.
@@ -29,7 +31,14 @@ def load_factory(target: str, args: str | None, kwargs: str | None) -> Callable[
         raise LoadingError(f"TARGET: {target} is a {type(made).__name__}, not a class or a factory")
     if args is None and kwargs is None:
         return made
-    return functools.partial(made, *_json(args, list, "--args"), **_json(kwargs, dict, "--kwargs"))
+    return functools.partial(
+        _made_with, made, _json(args, list, "--args"), _json(kwargs, dict, "--kwargs")
+    )
+
+
+def _made_with(made: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """A map may keep what it is given, and change it."""
+    return made(*copy.deepcopy(args), **copy.deepcopy(kwargs))
 
 
 def load_model(target: str) -> Model[Any]:

@@ -149,7 +149,9 @@ _DICT_FORMS: Final[Mapping[Op, tuple[tuple[str, Form], ...]]] = {
     Op.DELETE: (("__delitem__", Form("del m[{k}]", _delete_item)),),
     Op.CLEAR: (("clear", Form("m.clear()", lambda m, k, args: _nothing(m.clear()))),),
     Op.LEN: (("__len__", Form("len(m)", lambda m, k, args: len(m))),),
-    Op.RANGE: (("items", Form("list(m.items())", lambda m, k, args: [list(pair) for pair in m.items()])),),
+    Op.RANGE: (
+        ("items", Form("list(m.items())", lambda m, k, args: [list(pair) for pair in list(m.items())])),
+    ),
 }
 
 

@@ -15,7 +15,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
@@ -26,10 +26,13 @@ from mapproof.spec.operations import WHOLE_MAP, Op
 from mapproof.stateful_tests.adapters import UnsuitableTarget
 from mapproof.stateful_tests.execution import CANNOT_LOOK, Execution, Laboratory, Target, laboratory
 from mapproof.stateful_tests.explorer.pct import Pct
+from mapproof.stateful_tests.explorer.plan import Turns
+from mapproof.stateful_tests.explorer.pos import Pos
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.explorer.strategy import Strategy
-from mapproof.stateful_tests.scenarios import Scenario, scenarios
+from mapproof.stateful_tests.explorer.urw import Urw
+from mapproof.stateful_tests.scenarios import Scenario, pairs, scenarios, triples
 from mapproof.stateful_tests.shrink import simplest_counterexample
 from mapproof.stateful_tests.targets import target_of
 from mapproof.stateful_tests.trace import Counterexample
@@ -40,6 +43,9 @@ FEW_RUNS = 10
 MOST_RUNS = 100
 """Runs of one drawn scenario by each strategy: few in the first round, so that many scenarios are seen, then
 more with each round."""
+
+RUNS_OF_A_PAIR = 60
+"""Of two operations, about as many as there are schedules with one preemption where each takes some thirty steps."""
 
 SCENARIOS_A_ROUND = 60
 
@@ -157,7 +163,8 @@ class _Found(Exception):
 
 @dataclass(slots=True)
 class _Campaign:
-    """Rounds of drawn scenarios. A scenario that failed once is remembered, so a round is deterministic."""
+    """All programs of two operations, some of three, then rounds of drawn scenarios. A scenario that failed once is remembered, so a
+    round is deterministic."""
 
     lab: Laboratory
     target: Target
@@ -173,13 +180,25 @@ class _Campaign:
     _schedules: set[int] = field(default_factory=set)
 
     def search(self) -> tuple[Scenario, Execution] | None:
-        """The smallest failing scenario of the first round that has one."""
+        """The first little program that fails, or the smallest failing scenario of the first round that has one."""
+        self._little_programs()
         while time.perf_counter() < self.deadline and self._smallest is None:
             self._rounds += 1
             self._round(self.seed * 1_000_003 + self._rounds)
             if self._trouble is not None and self._smallest is None:
                 raise self._trouble
         return None if self._smallest is None else (self._smallest, self._failures[self._smallest])
+
+    def _little_programs(self) -> None:
+        """As many as half of the time allows."""
+        now = time.perf_counter()
+        half = now + (self.deadline - now) / 2
+        adapter, keys = self.target.adapter, self.target.keys
+        for scenario in chain(pairs(adapter, keys), triples(adapter, keys)):
+            if time.perf_counter() >= half or self._fails(scenario):
+                break
+        if self._trouble is not None and self._smallest is None:
+            raise self._trouble
 
     def _round(self, seed: int) -> None:
         @hypothesis_seed(seed)
@@ -225,19 +244,27 @@ class _Campaign:
             return None
         self.tally.scenarios += 1
         self.progress(self.tally)
-        for strategy in self._strategies():
+        for strategy in self._strategies(scenario):
             execution = self._run(scenario, strategy)
             if execution is not None:
                 return execution
         return None
 
-    def _strategies(self) -> Iterator[Iterator[Strategy]]:
+    def _strategies(self, scenario: Scenario) -> Iterator[Iterator[Strategy]]:
         seed = self.seed * 1_000_003 + self.tally.scenarios
         runs = min(FEW_RUNS * self._rounds, MOST_RUNS)
-        yield _begun(PreemptionBound(0), runs)
-        yield _begun(RandomWalk(seed), runs)
-        yield _begun(Pct(seed), 2 * runs)
-        yield _begun(PreemptionBound(1), runs)
+        if not self._rounds and sum(map(len, scenario.threads)) == 2:
+            yield _begun(PreemptionBound(1), RUNS_OF_A_PAIR)
+            yield _begun(Pct(seed), FEW_RUNS)
+            return
+        if not self._rounds:
+            yield islice(Turns(Pos(seed), Urw(seed), Pct(seed, 4)), _runs_of_a_triple(scenario))
+            return
+        yield _begun(PreemptionBound(0), runs // 2)
+        yield _begun(Urw(seed), runs)
+        yield _begun(Pct(seed), runs)
+        yield _begun(Pos(seed), runs)
+        yield _begun(RandomWalk(seed), runs // 2)
 
     def _run(self, scenario: Scenario, begun: Iterator[Strategy]) -> Execution | None:
         for strategy in begun:
@@ -271,6 +298,13 @@ class _Campaign:
             if execution.failure is not None:
                 return execution
         return None
+
+
+def _runs_of_a_triple(scenario: Scenario) -> int:
+    """Most where one thread looks twice: that the second answer is older than the first is seen in few schedules."""
+    if any(len(thread) == 2 and {call.op for call in thread} == {Op.LOAD} for thread in scenario.threads):
+        return 12 * FEW_RUNS
+    return 5 * FEW_RUNS if len(scenario.threads) == 2 else 2 * FEW_RUNS
 
 
 def _begun(strategy: Strategy, limit: int) -> Iterator[Strategy]:

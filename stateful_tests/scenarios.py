@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement, islice, product
 from typing import Any
 
 from hypothesis import strategies as st
@@ -115,13 +116,15 @@ def scenarios(
             ]
         case _:
             threads = [draw(drafts) for _ in range(count)]
-    filling = [_Draft(Op.STORE, key, 0, 0) for key in range(fill)] if Op.STORE in adapter.forms else []
-    asked = {0, max(fill - 1, 0), fill, fill + 1, *(draft.key for thread in threads for draft in thread)}
+    filling = _filling(adapter, fill)
+    asked = {draft.key for thread in threads for draft in thread}
+    if Op.RANGE not in adapter.forms:
+        asked |= {0, max(fill - 1, 0), fill, fill + 1}
     return build(adapter, keys, [filling + warming, *threads], sorted(asked))
 
 
 def _inserting(adapter: Adapter) -> list[Op]:
-    return [op for op in (Op.STORE, Op.LOAD_OR_STORE, Op.SWAP) if op in adapter.forms]
+    return [op for op in adapter.forms if op in _INSERTS]
 
 
 def _crowd(adapter: Adapter, own_keys: Sequence[int], most: int) -> st.SearchStrategy[list[_Draft]]:
@@ -137,6 +140,64 @@ def _drafts(draw: st.DrawFn, adapter: Adapter, contended: Sequence[int]) -> _Dra
     op = draw(st.sampled_from([*ops, *(op for op in ops if op in _LOOK_THEN_ACT)]))
     form = draw(st.integers(0, len(adapter.forms[op]) - 1))
     return _Draft(op, draw(st.sampled_from(contended)), form, draw(st.integers(0, 3)))
+
+
+def pairs(adapter: Adapter, keys: Sequence[Any]) -> Iterator[Scenario]:
+    """Every two operations at once: on one key, that was never there, is, or was; and on two, one new or both.
+
+    Few bugs need more, so they come first: those that look and then act before the others, those of the whole map
+    last. Two that only look are loads.
+    """
+    ops = sorted((op for op in _SIMPLEST_FIRST if op in adapter.forms), key=_rank)
+    couples = sorted(combinations_with_replacement(ops, 2), key=lambda couple: _rank(couple[1]))
+    for couple in couples:
+        if couple == (Op.LOAD, Op.LOAD) or not _LOOKS.issuperset(couple):
+            often = 4 if _COMMON.issuperset(couple) else 2
+            for setup in islice(_setups(adapter), often):
+                yield build(adapter, keys, [setup, *([_Draft(op, 0, 0, 0)] for op in couple)], [0, 1])
+    for first, second in couples:
+        if first in _INSERTS and second in _INSERTS | _REMOVES:
+            for fill in (0, 1, 3) if second in _INSERTS else (1, 3):
+                other = fill + 1 if second in _INSERTS else 0
+                programs = [[_Draft(first, fill, 0, 0)], [_Draft(second, other, 0, 0)]]
+                yield build(adapter, keys, [_filling(adapter, fill), *programs], range(fill + 2))
+
+
+def _setups(adapter: Adapter) -> Iterator[list[_Draft]]:
+    """Client 0 leaves key 0 alone; stores it and another; deletes it then; or clears the map."""
+    yield []
+    full = _filling(adapter, 2)
+    if full:
+        yield full
+        yield from ([*full, _Draft(op, 0, 0, 0)] for op in (Op.DELETE, Op.CLEAR) if op in adapter.forms)
+
+
+def _filling(adapter: Adapter, fill: int) -> list[_Draft]:
+    return [_Draft(Op.STORE, key, 0, 0) for key in range(fill)] if Op.STORE in adapter.forms else []
+
+
+_LOOKS = frozenset({Op.LOAD, Op.LEN, Op.RANGE})
+_INSERTS = frozenset({Op.STORE, Op.LOAD_OR_STORE, Op.SWAP})
+_REMOVES = frozenset({Op.DELETE, Op.LOAD_AND_DELETE})
+_COMMON = frozenset({Op.STORE, Op.LOAD, Op.LOAD_OR_STORE, Op.DELETE})
+
+
+def triples(adapter: Adapter, keys: Sequence[Any]) -> Iterator[Scenario]:
+    """Three operations on one key, on a map that is empty or has it: each in a thread, then two beside one."""
+    ops = [op for op in _SIMPLEST_FIRST if op in adapter.forms and op in _COMMON]
+    changes = [op for op in ops if op is not Op.LOAD]
+    looks = [op for op in ops if op in (Op.LOAD, Op.LOAD_OR_STORE)]
+    beside = [((one,), (first, second)) for one, first, second in product(changes, ops, looks)]
+    apart = [tuple((op,) for op in three) for three in combinations_with_replacement(ops, 3)]
+    for threads in (*apart, *beside):
+        programs = [[_Draft(op, 0, 0, 0) for op in thread] for thread in threads]
+        for fill in (0, 1):
+            yield build(adapter, keys, [_filling(adapter, fill), *programs], [0])
+
+
+def _rank(op: Op) -> int:
+    """In which order operations are tried."""
+    return 2 if not SIGNATURES[op].keyed else 0 if op in _LOOK_THEN_ACT else 1
 
 
 def build(

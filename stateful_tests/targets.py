@@ -192,11 +192,37 @@ def _probe(factory: Callable[[], Any], adapter: Adapter, name: str) -> tuple[Ada
 
 
 def _accepted_keys(factory: Callable[[], Any], adapter: Adapter) -> tuple[Any, ...]:
-    """Whole numbers if the map takes them (their hashes are the same in every process), else text."""
+    """Whole numbers if the map takes them (their hashes are the same in every process), else text.
+
+    A map that drops numbers without a word, and keeps text, is one of text.
+    """
     numbers: tuple[Any, ...] = tuple(range(KEYS))
-    if Op.STORE not in adapter.forms or _refusal(factory, adapter, Op.STORE, 0, numbers[0]) is None:
+    texts = tuple(f"k{i}" for i in numbers)
+    if Op.STORE not in adapter.forms:
         return numbers
-    return tuple(f"k{i}" for i in numbers)
+    if _refusal(factory, adapter, Op.STORE, 0, numbers[0]) is not None:
+        return texts
+    if Op.LOAD in adapter.forms and not _keeps(factory, adapter, numbers[0]):
+        return texts if _keeps(factory, adapter, texts[0]) else numbers
+    return numbers
+
+
+def _keeps(factory: Callable[[], Any], adapter: Adapter, key: Any) -> bool:
+    """Whether a fresh map has a value after it was stored."""
+    found: list[Any] = []
+
+    def store_and_load() -> None:
+        try:
+            made = factory()
+            adapter.perform(made, Op.STORE, key, (1,), 0)
+            found.append(adapter.perform(made, Op.LOAD, key, (), 0))
+        except NO_ANSWERS:
+            raise
+        except BaseException:  # noqa: BLE001 - a finding, which the exploration will make
+            return
+
+    _alone(store_and_load)
+    return found == [(1, True)]
 
 
 def _refusal(factory: Callable[[], Any], adapter: Adapter, op: Op, form: int, key: Any) -> str | None:
@@ -224,7 +250,7 @@ def _not_new(op: Op, answer: Any) -> Iterator[str]:
     """What shows that a new map is not empty, or makes up values for missing keys, as a defaultdict does."""
     if op in (Op.LEN, Op.RANGE) and answer:
         raise UnsuitableTarget(f"a new one is not empty: {op} answered {_cut(repr(answer))}")
-    if op is Op.LOAD and isinstance(answer, tuple) and answer[1:] == (True,):
+    if op in (Op.LOAD, Op.LOAD_AND_DELETE) and isinstance(answer, tuple) and answer[1:] == (True,):
         yield f"a missing key answered {_cut(repr(answer[0]))}"
 
 

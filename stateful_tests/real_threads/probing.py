@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -46,7 +46,7 @@ def probe(
 ) -> Probed:
     """What `factory` makes. Raises UnsuitableTarget if it is no map that can be driven."""
     sample = _made(factory, name)
-    found = _with_range_at_once(adapter_for(sample))
+    found = adapter_for(sample)
     if yielding_keys:
         found = with_yielding_keys(found)
     keys = keys_of(text=not _takes_numbers(factory, found, trying))
@@ -63,16 +63,6 @@ def probe(
 def keys_of(*, text: bool) -> tuple[Any, ...]:
     """The keys that places stand for: whole numbers, or text for a map that takes none."""
     return tuple(f"k{place}" if text else place for place in range(MOST_KEYS))
-
-
-_LIST_OF_ITEMS = Form("list(m.items())", lambda m, k, args: [list(pair) for pair in list(m.items())])
-
-
-def _with_range_at_once(adapter: Adapter) -> Adapter:
-    """A loop over `m.items()` lets other threads run between its turns, which `list(m.items())` of a `dict` does not."""
-    if adapter.style != "dict-like" or Op.RANGE not in adapter.forms:
-        return adapter
-    return replace(adapter, forms={**adapter.forms, Op.RANGE: (_LIST_OF_ITEMS,)})
 
 
 def _made(factory: Callable[[], Any], name: str) -> Any:

@@ -21,7 +21,8 @@ from mapproof.spec.claims import Claims
 from mapproof.stateful_tests.adapters import adapter_for
 from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.execution import Target
-from mapproof.stateful_tests.exhaustion import Exhaustion, Explored
+from mapproof.stateful_tests.exhaustion import Exhaustion
+from mapproof.stateful_tests.exploration import Explored
 
 BOTH_PHASES = "load next; load next"
 

@@ -20,7 +20,8 @@ from mapproof.spec.operations import Op
 from mapproof.stateful_tests.catalogue.hashed import SHARDED_MAP, exploration
 from mapproof.stateful_tests.catalogue.words import scenario_of
 from mapproof.stateful_tests.execution import Checks
-from mapproof.stateful_tests.exhaustion import Exhaustion, Explored
+from mapproof.stateful_tests.exhaustion import Exhaustion
+from mapproof.stateful_tests.exploration import Explored
 from mapproof.stateful_tests.scenarios import Call
 from mapproof.stateful_tests.targets import target_of
 

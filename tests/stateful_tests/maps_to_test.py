@@ -280,3 +280,20 @@ class TwoStepLen(GoLike):
 
     def delete(self, key: Any) -> None:
         self._d.pop(key, None)
+
+
+class ForgivingPop(dict[Any, Any]):
+    """Right: a missing key is told by None, as some libraries do."""
+
+    def pop(self, key: Any, default: Any = None) -> Any:
+        return dict.pop(self, key, default)
+
+
+class TextOnly(dict[Any, Any]):
+    """Right, for keys that are text: others it drops without a word."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if isinstance(key, str):
+            dict.__setitem__(self, key, value)
+
+    setdefault = None  # type: ignore[assignment]

@@ -274,3 +274,14 @@ def test_looking_at_a_map_leaves_threading_as_it_was() -> None:
     before = threading.Lock, threading.RLock, threading.Thread.start
     target_of(maps.ManagedLock, "ManagedLock")
     assert (threading.Lock, threading.RLock, threading.Thread.start) == before
+
+
+def test_a_form_of_pop_that_answers_none_for_a_missing_key_is_left_out() -> None:
+    target = target_of(maps.ForgivingPop, "it")
+    assert [form.text for form in target.adapter.forms[Op.LOAD_AND_DELETE]] == ["m.pop({k}, MISSING)"]
+    assert "m.pop(k) (a missing key answered None" in " ".join(target.adapter.left_out)
+
+
+def test_a_map_that_drops_numbers_is_given_text() -> None:
+    assert target_of(maps.TextOnly, "it").keys[0] == "k0"
+    assert target_of(dict, "it").keys[0] == 0

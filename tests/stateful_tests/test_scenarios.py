@@ -19,7 +19,7 @@ from mapproof.stateful_tests.execution import laboratory
 from mapproof.stateful_tests.explorer.plan import plan_named
 from mapproof.stateful_tests.explorer.strategy import Schedule
 from mapproof.stateful_tests.scenarios import KEYS as KEYS_NEEDED
-from mapproof.stateful_tests.scenarios import Scenario, scenarios, schedules
+from mapproof.stateful_tests.scenarios import Scenario, pairs, scenarios, schedules, triples
 from mapproof.stateful_tests.targets import target_of
 
 KEYS = tuple(range(KEYS_NEEDED))
@@ -136,3 +136,27 @@ def test_drawn_schedules_are_written_and_read(drawn: Schedule) -> None:
     assert len({index for index, _ in drawn.switches}) == len(drawn.switches)
     assert all(0 <= index <= 50 and 1 <= thread <= 3 for index, thread in drawn.switches)
     assert Schedule.parse(str(drawn)) == drawn
+
+
+# -- little programs
+
+
+def test_little_programs_come_before_drawn_ones_and_are_all_different() -> None:
+    adapter = target_of(dict, "dict").adapter
+    keys = tuple(range(KEYS_NEEDED))
+    two, three = list(pairs(adapter, keys)), list(triples(adapter, keys))
+    assert all(sum(map(len, scenario.threads)) == 2 for scenario in two)
+    assert all(sum(map(len, scenario.threads)) == 3 for scenario in three)
+    assert len({repr(scenario) for scenario in (*two, *three)}) == len(two) + len(three)
+    assert len(two) < 100
+    assert len(three) < 100
+
+
+def test_every_operation_meets_every_other_that_changes_something() -> None:
+    adapter = target_of(dict, "dict").adapter
+    met = {
+        frozenset(call.op for thread in scenario.threads for call in thread)
+        for scenario in pairs(adapter, tuple(range(KEYS_NEEDED)))
+    }
+    changes = [op for op in adapter.forms if op not in (Op.LOAD, Op.LEN, Op.RANGE)]
+    assert all(frozenset((op, change)) in met for op in adapter.forms for change in changes)
