@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test pythons lint format prove package zoo-30min oracle-15min maps-15min bench-checker bench-explorer bench-hook clean
+.PHONY: help verify test pythons lint format prove package zoo-30min oracle-15min maps-15min dpor-10min libraries-10min bench-checker bench-explorer bench-hook clean
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -38,7 +38,7 @@ prove: $(INSTALLED) ## The proofs alone (about 10 s)
 package: $(INSTALLED) ## Build the wheel, and run the shipped tests from it outside of the repository (about 1 minute)
 	$(BIN)/python tools/check_wheel.py
 
-zoo-30min: $(INSTALLED) ## Every broken map with 20 seeds, every right one for a minute (about 30 minutes)
+zoo-30min: $(INSTALLED) ## Every broken map of the zoo with 5 seeds, every right one in 100,000 schedules (about 30 minutes)
 	$(BIN)/python benchmarks/detection.py
 
 oracle-15min: $(INSTALLED) ## Every decider against brute force on 4 million random histories (about 15 minutes)
@@ -46,6 +46,14 @@ oracle-15min: $(INSTALLED) ## Every decider against brute force on 4 million ran
 
 maps-15min: $(INSTALLED) ## 100,000 schedules and 20 s of real threads for each reference map (about 15 minutes)
 	$(BIN)/pytest -n auto -rP tests/impl/soak_maps.py
+
+dpor-10min: $(INSTALLED) ## One schedule of every kind beside brute force, on random programs (about 10 minutes)
+	$(BIN)/pytest -n auto -rP tests/stateful_tests/soak_dpor.py
+
+libraries-10min: ## What mapproof says of fifty published classes, in an environment of their own (about 10 minutes)
+	$(PYTHON) -m venv .venv-libraries
+	.venv-libraries/bin/python -m pip install --quiet --editable . --requirement benchmarks/libraries.txt
+	.venv-libraries/bin/python benchmarks/libraries.py
 
 bench-hook: $(INSTALLED) ## What the hook of impl.sync costs where nobody watches, beside the goal
 	$(BIN)/python benchmarks/hook.py
@@ -57,7 +65,7 @@ bench-checker: $(INSTALLED) ## Time and memory of the checker on a million opera
 	$(BIN)/python benchmarks/checker.py
 
 clean: ## Remove the virtual environment and everything that was built
-	rm -rf $(VENV) .venv-3.* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-3.* .venv-libraries build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -12,9 +12,10 @@ from mapproof.spec.evidence import Evidence, Kind, Verdict
 from mapproof.stateful_tests.adapters import UnsuitableTarget
 from mapproof.stateful_tests.concurrent_tests import ConcurrentTest, explore_test
 from mapproof.stateful_tests.conformance import Findings, examine
-from mapproof.stateful_tests.execution import CANNOT_LOOK
+from mapproof.stateful_tests.execution import CANNOT_LOOK, Checks
 from mapproof.stateful_tests.exploration import Explored
 from mapproof.stateful_tests.explorer.plan import NAMES
+from mapproof.stateful_tests.obstruction import Alone
 from mapproof.stateful_tests.trace import Trace
 
 Show = Callable[[str], None]
@@ -22,13 +23,15 @@ Show = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be checked and for how long; `strategy` is for test functions, `failures` where one is kept."""
+    """What is to be checked and for how long; `strategy` is for test functions, `alone` for maps,
+    `failures` where one is kept."""
 
     request: Request
     budget: float
     seed: int
     failures: Path
     strategy: str | None = None
+    alone: Alone | None = None
 
 
 def check_target(order: Order, show: Show) -> tuple[Evidence, Trace | None]:
@@ -49,6 +52,8 @@ def _found(order: Order, show: Show) -> Findings | Explored:
     request, target = order.request, order.request.resolve()
     if isinstance(target, ConcurrentTest):
         show(request.target)
+        if order.alone is not None:
+            raise UnsuitableTarget(f"--alone: {request.target} is a test function, and this is for maps")
         if order.strategy not in (None, *NAMES):
             raise UnsuitableTarget(f"--strategy: {order.strategy!r} is none of {', '.join(NAMES)}")
         return explore_test(target, strategy=order.strategy or "auto", budget=order.budget, seed=order.seed)
@@ -59,6 +64,7 @@ def _found(order: Order, show: Show) -> Findings | Explored:
         budget=order.budget,
         seed=order.seed,
         progress=lambda tally: show(f"{request.target}: {tally.runs:,} schedules"),
+        checks=Checks(alone=order.alone),
     )
 
 

@@ -168,6 +168,13 @@ def verify(seed: int, json_file: Path | None) -> None:
     "--strategy", metavar="WORD", help="For a test function: auto, random, pct3, pos, urw, dpor, ..."
 )
 @click.option(
+    "--alone",
+    type=click.IntRange(min=1),
+    metavar="STEPS",
+    help="A call that is left alone, whatever the others are in the midst of, ends within so many steps.",
+)
+@click.option("--alone-ops", type=Operations(tuple(Op)), help="Asked of these operations alone: load,...")
+@click.option(
     "--backend",
     type=click.Choice(["simulated", "threads"]),
     metavar="WORD",
@@ -193,6 +200,8 @@ def check(
     failures: Path,
     trace: tuple[str, ...],
     strategy: str | None,
+    alone: int | None,
+    alone_ops: tuple[Op, ...] | None,
     backend: str,
     threads: int | None,
     length: int | None,
@@ -212,6 +221,7 @@ def check(
     from mapproof.loading import LoadingError
     from mapproof.report import progress
     from mapproof.stateful_tests.adapters import UnsuitableTarget
+    from mapproof.stateful_tests.obstruction import Alone
 
     real = {
         "clients": threads,
@@ -225,10 +235,13 @@ def check(
         raise BadInput(
             "--threads, --length, --yielding-keys, --silence, --memory: with --backend threads only"
         )
-    if backend == "threads" and (trace or strategy):
-        raise BadInput("--trace and --strategy: not with --backend threads")
+    if backend == "threads" and (trace or strategy or alone):
+        raise BadInput("--trace, --strategy and --alone: not with --backend threads")
+    if alone_ops and alone is None:
+        raise BadInput("--alone-ops: with --alone only")
     request = Request(target, args, kwargs, ops, atomic or (), trace)
-    order = Order(request, budget, seed, failures, strategy)
+    left_alone = None if alone is None else Alone(alone, alone_ops or ())
+    order = Order(request, budget, seed, failures, strategy, left_alone)
     try:
         with progress() as show:
             if backend == "threads":

@@ -22,6 +22,7 @@ import msgspec
 from mapproof.loading import load_factory
 from mapproof.spec.evidence import Evidence
 from mapproof.spec.operations import SIGNATURES, Op
+from mapproof.stateful_tests.adapters import UnsuitableTarget
 from mapproof.stateful_tests.concurrent_tests import (
     ONE_CALL,
     ConcurrentTest,
@@ -63,6 +64,10 @@ class Request(msgspec.Struct, frozen=True):
         """The target: a map, or a test function. Raises LoadingError or UnsuitableTarget."""
         found: Callable[[], Any] = load_factory(self.target, self.args, self.kwargs)
         if is_test_function(found):
+            if self.ops is not None or self.atomic:
+                raise UnsuitableTarget(
+                    f"{self.target} is a test function: it has no operations to choose from"
+                )
             return concurrent_test(found, self.target, self.trace)
         return target_of(found, self.target, self.ops, self.atomic, self.trace)
 

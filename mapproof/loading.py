@@ -31,9 +31,7 @@ def load_factory(target: str, args: str | None, kwargs: str | None) -> Callable[
         raise LoadingError(f"TARGET: {target} is a {type(made).__name__}, not a class or a factory")
     if args is None and kwargs is None:
         return made
-    return functools.partial(
-        _made_with, made, _json(args, list, "--args"), _json(kwargs, dict, "--kwargs")
-    )
+    return functools.partial(_made_with, made, _json(args, list, "--args"), _json(kwargs, dict, "--kwargs"))
 
 
 def _made_with(made: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:

@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from mapproof.stateful_tests.conformance import Findings
+    from mapproof.stateful_tests.real_threads.examination import ThreadFindings
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,6 +20,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--map-class", metavar="pkg.mod:attr", help="the map that the conformance test checks")
     group.addoption("--map-budget", type=float, default=10.0, metavar="SECONDS", help="how long it looks")
     group.addoption("--map-seed", type=int, default=0, metavar="N", help="repeats a run")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the profiles known to Hypothesis when one of them is asked for; none is loaded here."""
+    profile = config.getoption("--hypothesis-profile", None)
+    if profile and profile.startswith("mapproof-"):
+        from mapproof.stateful_tests.profiles import register_profiles
+
+        register_profiles()
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -29,7 +40,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 @pytest.fixture
-def check_map() -> Callable[..., Findings]:
+def check_map() -> Callable[..., Findings | ThreadFindings]:
     """The function `mapproof.stateful_tests.conformance.check_map`."""
     from mapproof.stateful_tests.conformance import check_map as function
 

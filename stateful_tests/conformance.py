@@ -24,16 +24,28 @@ from hypothesis import seed as hypothesis_seed
 from mapproof.spec.evidence import Evidence, Kind, Verdict
 from mapproof.spec.operations import WHOLE_MAP, Op
 from mapproof.stateful_tests.adapters import UnsuitableTarget
-from mapproof.stateful_tests.execution import CANNOT_LOOK, Execution, Laboratory, Target, laboratory
+from mapproof.stateful_tests.execution import (
+    CANNOT_LOOK,
+    NO_CHECKS,
+    Checks,
+    Execution,
+    Laboratory,
+    Target,
+    laboratory,
+)
 from mapproof.stateful_tests.explorer.pct import Pct
 from mapproof.stateful_tests.explorer.plan import Turns
 from mapproof.stateful_tests.explorer.pos import Pos
 from mapproof.stateful_tests.explorer.preemption_bound import PreemptionBound
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
-from mapproof.stateful_tests.explorer.strategy import Strategy
+from mapproof.stateful_tests.explorer.strategy import NondeterministicTarget, Schedule, Strategy
 from mapproof.stateful_tests.explorer.urw import Urw
+from mapproof.stateful_tests.nondeterminism import differences
+from mapproof.stateful_tests.obstruction import LeavingAlone
+from mapproof.stateful_tests.real_threads.examination import ThreadFindings, examine_threads
+from mapproof.stateful_tests.real_threads.source import Source
 from mapproof.stateful_tests.scenarios import Scenario, pairs, scenarios, triples
-from mapproof.stateful_tests.shrink import simplest_counterexample
+from mapproof.stateful_tests.shrink import NOT_REPEATED, simplest_counterexample
 from mapproof.stateful_tests.targets import target_of
 from mapproof.stateful_tests.trace import Counterexample
 
@@ -48,6 +60,9 @@ RUNS_OF_A_PAIR = 60
 """Of two operations, about as many as there are schedules with one preemption where each takes some thirty steps."""
 
 SCENARIOS_A_ROUND = 60
+
+RUN_TWICE = 5
+"""Of so many scenarios one schedule is run twice, lest the map depend on more than that."""
 
 SHRINKING_STEPS = 700_000
 """Shrinking stops after so many steps, a count and not a time, so that a seed gives one counterexample."""
@@ -79,6 +94,7 @@ class Findings:
     seconds: float
     counterexample: Counterexample | None = None
     trouble: str | None = None
+    checks: Checks = NO_CHECKS
 
     @property
     def verdict(self) -> Verdict:
@@ -98,6 +114,7 @@ class Findings:
             f"{self.tally.undecided} histories undecided" if self.tally.undecided else "",
             f"operations: {', '.join(adapter.forms)}",
             f"contracts: {', '.join(weak)}" if weak else "",
+            f"watched for {self.checks.alone}" if self.checks.alone is not None else "",
             "switching between whole operations only" if not self._switches_inside else "",
             f"not offered, not tested: {'; '.join(adapter.left_out)}" if adapter.left_out else "",
         ]
@@ -122,19 +139,29 @@ def check_map(
     atomic: Iterable[str] = (),
     budget: float = 10.0,
     seed: int = 0,
-) -> Findings:
+    backend: str = "simulated",
+) -> Findings | ThreadFindings:
     """Test the map that `factory` makes for `budget` seconds; raise MapIsWrong with a counterexample if it fails.
 
     `ops` limits the operations (names of `spec.operations`), `atomic` names those of range, len and clear that
-    the map claims to be atomic. Raises UnsuitableTarget if the object is no map that can be driven, and
+    the map claims to be atomic. The `backend` "threads" runs real threads in a child process, which must be able to
+    import the factory. Raises UnsuitableTarget if the object is no map that can be driven, and
     RuntimeError if the campaign could not look.
     """
     name = getattr(factory, "__qualname__", repr(factory))
-    try:
-        target = target_of(factory, name, None if ops is None else map(Op, ops), map(Op, atomic))
-    except CANNOT_LOOK as trouble:
-        raise RuntimeError(f"{name}: {trouble}") from None
-    findings = examine(target, budget=budget, seed=seed)
+    chosen, claimed = None if ops is None else tuple(map(Op, ops)), tuple(map(Op, atomic))
+    findings: Findings | ThreadFindings
+    if backend == "threads":
+        source = Source.of(factory)
+        findings = examine_threads(source, budget=budget, seed=seed, ops=chosen, atomic=claimed)
+    elif backend == "simulated":
+        try:
+            target = target_of(factory, name, chosen, claimed)
+        except CANNOT_LOOK as trouble:
+            raise RuntimeError(f"{name}: {trouble}") from None
+        findings = examine(target, budget=budget, seed=seed)
+    else:
+        raise ValueError(f"backend must be 'simulated' or 'threads', not {backend!r}")
     if findings.counterexample is not None:
         raise MapIsWrong(f"{name}\n\n{findings.counterexample.account}")
     if findings.verdict is Verdict.INCONCLUSIVE:
@@ -143,18 +170,24 @@ def check_map(
 
 
 def examine(
-    target: Target, *, budget: float, seed: int, progress: Callable[[Tally], None] = lambda tally: None
+    target: Target,
+    *,
+    budget: float,
+    seed: int,
+    progress: Callable[[Tally], None] = lambda tally: None,
+    checks: Checks = NO_CHECKS,
 ) -> Findings:
     """Run a campaign against `target` for `budget` seconds of wall time, or until a failure is found."""
     started = time.perf_counter()
-    with laboratory(target) as lab:
+    with laboratory(target, checks) as lab:
         campaign = _Campaign(lab, target, started + budget, seed, progress)
         try:
             found = campaign.search()
             failing = None if found is None else simplest_counterexample(lab, *found)
         except CANNOT_LOOK as trouble:
-            return Findings(target, campaign.tally, time.perf_counter() - started, trouble=str(trouble))
-    return Findings(target, campaign.tally, time.perf_counter() - started, failing)
+            seconds = time.perf_counter() - started
+            return Findings(target, campaign.tally, seconds, trouble=str(trouble), checks=checks)
+    return Findings(target, campaign.tally, time.perf_counter() - started, failing, checks=checks)
 
 
 class _Found(Exception):
@@ -178,6 +211,7 @@ class _Campaign:
     _rounds: int = 0
     _shrinking_steps: int = 0
     _schedules: set[int] = field(default_factory=set)
+    _last: Schedule | None = None
 
     def search(self) -> tuple[Scenario, Execution] | None:
         """The first little program that fails, or the smallest failing scenario of the first round that has one."""
@@ -248,11 +282,22 @@ class _Campaign:
             execution = self._run(scenario, strategy)
             if execution is not None:
                 return execution
+        if self.tally.scenarios <= RUN_TWICE:
+            self._refuse_what_differs(scenario)
         return None
+
+    def _refuse_what_differs(self, scenario: Scenario) -> None:
+        """Run the last schedule twice; by now what the map makes but once has been made."""
+        differs = None if self._last is None else differences(self.lab, scenario, self._last)
+        if differs is not None:
+            raise NondeterministicTarget(f"{NOT_REPEATED}: {differs}")
 
     def _strategies(self, scenario: Scenario) -> Iterator[Iterator[Strategy]]:
         seed = self.seed * 1_000_003 + self.tally.scenarios
         runs = min(FEW_RUNS * self._rounds, MOST_RUNS)
+        if self.lab.checks.alone is not None:
+            yield _begun(LeavingAlone(0), MOST_RUNS)
+            yield _begun(LeavingAlone(1), MOST_RUNS)
         if not self._rounds and sum(map(len, scenario.threads)) == 2:
             yield _begun(PreemptionBound(1), RUNS_OF_A_PAIR)
             yield _begun(Pct(seed), FEW_RUNS)
@@ -277,6 +322,7 @@ class _Campaign:
         return None
 
     def _count(self, scenario: Scenario, execution: Execution) -> None:
+        self._last = execution.schedule
         self.tally.runs += 1
         self.tally.undecided += execution.undecided
         self._schedules.add(hash((scenario, execution.schedule)))

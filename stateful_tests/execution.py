@@ -229,7 +229,9 @@ class Laboratory:
                 return self._runs(scenario, strategy)
         finally:
             self.simulation.finish()
-            self._made = None  # not earlier: what finalizes it may need what a thread holds until it is unwound
+            self._made = (
+                None  # not earlier: what finalizes it may need what a thread holds until it is unwound
+            )
 
     def _runs(self, scenario: Scenario, strategy: Strategy) -> Execution:
         self._ending = _NOTHING_RAN

@@ -36,8 +36,8 @@ class Explored:
 
 @dataclass(slots=True)
 class Walk:
-    """What was run so far. `failing` is the execution that failed, the last one; `goal` and `exhausted` are what was to
-    be and what was run to its end (see `Plan`); `ended` says that no execution was left."""
+    """What was run so far. `failing` is the execution that failed, the last one; `goal` is what was to be exhausted (see
+    `Plan`); `ended` says that no execution was left."""
 
     goal: str = ""
     runs: int = 0
@@ -45,8 +45,8 @@ class Walk:
     pruned: int = 0
     unfree: int = 0
     failing: Execution | None = None
-    exhausted: str = ""
     ended: bool = False
+    _claims: list[str] = field(default_factory=list)
     _schedules: set[int] = field(default_factory=set)
 
     @property
@@ -69,17 +69,25 @@ class Walk:
         if self.failing is not None:
             return f"{_colon(self.goal)}schedule {self.runs:,}"
         if self.ended and self._claim == ALL:
-            return f"{ALL}: {self.runs:,} kinds of schedules{doubt}"
-        if self.ended:
-            return f"{_colon(self.goal)}all {self.runs:,} schedules{doubt}"
-        if self.goal:
+            if self.goal == ALL:
+                return f"{ALL}: {self.runs:,} kinds of schedules{doubt}"
+            return f"{ALL}: every kind of schedule, among {self.runs:,} schedules{doubt}"
+        if self.ended and self.goal and self._claim:
+            return f"{self.goal}: all {self.runs:,} schedules{doubt}"
+        if self.goal and not self.ended:
             return f"{_colon(self.goal)}the first {self.runs:,} schedules{doubt}"
         return f"{_colon(self._claim)}{self.runs:,} schedules, {self.distinct:,} distinct{doubt}"
 
     @property
     def _claim(self) -> str:
         """What is known to be exhausted: where fairness or a timeout chose, no reduction sees all orders."""
-        return "" if self.exhausted == ALL and self.unfree else self.exhausted
+        claims = [claim for claim in self._claims if claim != ALL or not self.unfree]
+        return claims[-1] if claims else ""
+
+    def claim(self, exhausted: str) -> None:
+        """The plan says that this is exhausted by now."""
+        if exhausted and exhausted not in self._claims:
+            self._claims.append(exhausted)
 
     def count(self, execution: Execution) -> None:
         """One more was run."""
@@ -111,12 +119,12 @@ def run_plan(
         if walk.runs == limit or (deadline is not None and time.perf_counter() >= deadline):
             break
         walk.count(lab.run(scenario, strategy))
-        walk.exhausted = plan.exhausted
+        walk.claim(plan.exhausted)
         if walk.failing is not None:
             return walk
     else:
         walk.ended = True
-    walk.exhausted = plan.exhausted
+    walk.claim(plan.exhausted)
     return walk
 
 

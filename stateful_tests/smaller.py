@@ -194,7 +194,8 @@ class Reduction:
             explored.walk.count(execution)
             if execution.failure is not None:
                 return explored
-        explored.walk.ended, explored.walk.exhausted = True, plan.exhausted
+        explored.walk.ended = True
+        explored.walk.claim(plan.exhausted)
         return explored
 
 

@@ -124,6 +124,8 @@ class Locks:
     def _words(self, client: int, wait: _Wait) -> str:
         if wait.lock == CLOCK.name:
             return "sleeps"
+        if wait.lock.startswith("the end of "):
+            return f"waits for {wait.lock}"
         words = f"waits to {wait.access} {wait.lock}"
         if wait.holder is None:
             return words

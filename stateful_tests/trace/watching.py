@@ -381,7 +381,7 @@ class _Recorder:
             return
         place = None if caller is None else Place(caller.f_code, caller.f_lasti)
         if place is None and client >= FIRST_SPAWNED:  # the first thing that it does is not the program's
-            touch = msgspec.structs.replace(touch, note="begins")
+            touch = msgspec.structs.replace(touch, note="begins" if access is Access.ACQUIRE else "ends")
         row = Line.at(client, place, traced=False)
         row.steps = 1
         row.add(touch)
