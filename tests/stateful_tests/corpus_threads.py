@@ -79,3 +79,25 @@ def joined_with_the_lock_that_it_needs() -> Made:
         return "joined"
 
     return each(work)
+
+
+@program
+def joined_perhaps_before_it_is_started() -> Made:
+    cell = Atomic(0)
+    thread = threading.Thread(target=cell.store, args=(1,))
+
+    def join() -> Any:
+        try:
+            thread.join()
+        except RuntimeError:
+            return "not started"
+        return cell.load()
+
+    return each(thread.start, join)
+
+
+@program
+def asked_whether_it_lives() -> Made:
+    cell = Atomic(0)
+    thread = threading.Thread(target=cell.store, args=(1,))
+    return each(thread.start, thread.is_alive)

@@ -31,10 +31,12 @@ _NOT_ITS_OWN = (Abort, GreenletExit, KeyboardInterrupt, Stalled, TracingLost, re
 class _Life:
     """What the start, the end and the joins of one thread access."""
 
-    __slots__ = ("ended", "holder", "name")
+    __slots__ = ("begun", "ended", "holder", "name", "starter")
 
     def __init__(self, thread: str) -> None:
         self.name = f"the end of {thread}"
+        self.begun = False
+        self.starter: int | None = None
         self.ended = False
         self.holder: int | None = None
 
@@ -43,9 +45,16 @@ class _Life:
 
 
 def _life(thread: threading.Thread) -> _Life | None:
-    """The life of a simulated thread; None if it was not started, or is a real one."""
+    """The life of a simulated thread, or of one that was not started yet; None if it is a real one, or if it was not
+    looked at in a run before and none is on. Whoever asks for it looks at what a start changes."""
     life: _Life | None = vars(thread).get("_simulated_life")
+    if life is None and active() is not None and _is_new(thread):
+        life = vars(thread)["_simulated_life"] = _Life(thread.name)
     return life
+
+
+def _is_new(thread: threading.Thread) -> bool:
+    return thread._initialized and not thread._started._flag  # type: ignore[attr-defined]
 
 
 def _running() -> Simulation:
@@ -66,9 +75,13 @@ def start(self: threading.Thread) -> None:
         raise RuntimeError("thread.__init__() not called")
     if self._started._flag:  # type: ignore[attr-defined]
         raise RuntimeError("threads can only be started once")
-    life = _Life(self.name)
+    life = _life(self)
+    assert life is not None, "a thread that has not begun has a life in a run"
     simulation.before(life, Access.RELEASE)
-    vars(self)["_simulated_life"] = life
+    if life.begun:
+        raise RuntimeError("threads can only be started once")
+    life.begun = True
+    life.starter = simulation.thread()
     number = life.holder = simulation.spawn(lambda: _live(simulation, self, life))
     simulation.belongings.threads[number] = self
     _mark_as_started(self, number)
@@ -79,11 +92,15 @@ def join(self: threading.Thread, timeout: float | None = None) -> None:
     if life is None:
         return real.thread_join(self, timeout)
     if simulation is None:
-        if not life.ended:
+        if life.begun and not life.ended:
             raise real.UnsupportedTarget(f"{self.name} is joined outside of the run that it lives in")
-        return None
+        return None if life.begun else real.thread_join(self, timeout)
     if self is current_thread():
         raise RuntimeError("cannot join current thread")
+    if life.starter != simulation.thread():  # who started it knows that it has begun
+        simulation.before(life, Access.LOAD)
+    if not life.begun:
+        raise RuntimeError("cannot join thread before it is started")
     if timeout is None:
         simulation.wait_until(life, Access.ACQUIRE, life.has_ended)
     elif timeout <= 0:
@@ -101,7 +118,7 @@ def is_alive(self: threading.Thread) -> bool:
         return real.thread_is_alive(self)
     if simulation is not None:
         simulation.before(life, Access.LOAD)
-    return not life.ended
+    return life.begun and not life.ended
 
 
 def _mark_as_started(thread: threading.Thread, number: int) -> None:
@@ -213,6 +230,7 @@ def _made_for(number: int) -> threading.Thread:
     name = "MainThread" if number == 0 else f"client-{number}"
     thread = threading.Thread(name=name, daemon=False)
     vars(thread)["_simulated_life"] = life = _Life(name)
+    life.begun = True
     life.holder = number
     _mark_as_started(thread, number)
     return thread
