@@ -7,6 +7,7 @@ too: many executions of few schedules are few.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mapproof.spec.evidence import Evidence, Kind, Verdict
@@ -78,6 +79,12 @@ class Walk:
             return f"{_colon(self.goal)}the first {self.runs:,} schedules{doubt}"
         return f"{_colon(self._claim)}{self.runs:,} schedules, {self.distinct:,} distinct{doubt}"
 
+    def watched(self, kinds: Iterable[FailureKind]) -> frozenset[FailureKind]:
+        """What may be claimed of the kinds of failure that each step was watched for: where one schedule of every kind
+        stands for the others, not all the states between their steps were there to be looked at."""
+        found = frozenset(kinds)
+        return found - _OF_STATES if self._claim == ALL else found
+
     @property
     def _claim(self) -> str:
         """What is known to be exhausted: where fairness or a timeout chose, no reduction sees all orders."""
@@ -100,6 +107,9 @@ class Walk:
         self._schedules.add(hash(execution.schedule))
         if execution.failure is not None:
             self.failing = execution
+
+
+_OF_STATES = frozenset({FailureKind.INVARIANT, FailureKind.PROGRESS})
 
 
 def _colon(claim: str) -> str:

@@ -130,7 +130,7 @@ def explore_object(scenario: ObjectScenario, plan: Plan, limit: int) -> Explored
             walk = run_plan(lab, scenario.program, plan, limit=limit)
             if walk.failing is not None:
                 failing = simplest_counterexample(lab, scenario.program, walk.failing, given=True)
-            watched = frozenset(lab.watched_for)
+            watched = walk.watched(lab.watched_for)
             unjudged = "" if scenario.model is not None else ", no model to judge the answers"
             verdict, scope = (
                 walk.verdict,

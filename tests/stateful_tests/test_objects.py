@@ -17,6 +17,7 @@ from mapproof.spec.objects import Counter, Register
 from mapproof.stateful_tests import objects
 from mapproof.stateful_tests.execution import Checks
 from mapproof.stateful_tests.exploration import Explored
+from mapproof.stateful_tests.explorer.plan import bounded, reduced
 from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Schedule
 from mapproof.stateful_tests.objects import (
@@ -25,6 +26,7 @@ from mapproof.stateful_tests.objects import (
     ObjectScenario,
     Program,
     exhaust,
+    explore_object,
     object_laboratory,
     sample,
 )
@@ -172,6 +174,23 @@ def test_every_schedule_is_run() -> None:
     explored = exhaust(ObjectScenario("steps", Steps, (each, each), checks=Checks()), bound=99)
     assert explored.scope == (
         f"preemptions <= 99: all {comb(5 + 5, 5)} schedules of one scenario, no model to judge the answers"
+    )
+
+
+class Checked(Guarded):
+    """Right, with something to look at between any two steps."""
+
+    def step_invariants(self) -> Callable[[], None]:
+        return lambda: None
+
+
+def test_one_schedule_of_every_kind_is_not_said_to_have_shown_every_state() -> None:
+    watched = ", each step watched for a broken invariant and a data race"
+    assert explore_object(adders(Checked), bounded(2), 1_000).scope.endswith(watched)
+    explored = explore_object(adders(Checked), reduced(), 1_000)
+    assert explored.verdict is Verdict.EXHAUSTED
+    assert re.fullmatch(
+        r"all: \d+ kinds of schedules of one scenario, each step watched for a data race", explored.scope
     )
 
 
