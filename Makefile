@@ -15,7 +15,7 @@ help: ## List the targets
 verify: $(INSTALLED) ## Prove, explore and test the reference maps: one table (about 90 s)
 	$(BIN)/mapproof verify
 
-test: $(INSTALLED) ## Run the tests of the kit itself; those that hang on the interpreter on the other Pythons too (about 8 minutes)
+test: $(INSTALLED) ## Run the tests of the kit itself; those that hang on the interpreter on the other Pythons too (about 9 minutes)
 	$(BIN)/pytest -n auto --dist worksteal
 	$(BIN)/python tools/pythons.py
 
