@@ -25,26 +25,3 @@ class Ledger:
         if key in self.values and key in self.owners:
             return self.values[key]
         return self.count
-
-
-class EpochMap:
-    """A writer takes an epoch that is even and still the same afterwards for the proof that nobody resized meanwhile.
-    Two that resize at once make it even half way: an acknowledged key is lost, with two preemptions or more."""
-
-    def __init__(self) -> None:
-        self.epoch = 0
-        self.table: dict[Any, Any] = {}
-
-    def put(self, key: Any, value: Any) -> bool:
-        epoch = self.epoch
-        if epoch % 2:
-            return False
-        table = self.table
-        table[key] = value
-        return self.epoch == epoch
-
-    def resize(self) -> None:
-        self.epoch += 1
-        table = dict(self.table)
-        self.table = table
-        self.epoch += 1

@@ -20,7 +20,7 @@ from random import Random
 from typing import Any
 
 import explored_by_hand
-from explored_by_hand import EpochMap, Ledger
+from explored_by_hand import Ledger
 from greenlet import getcurrent, greenlet
 
 from mapproof.impl.sync import Atomic, Mutex, watched_by
@@ -28,6 +28,11 @@ from mapproof.stateful_tests.explorer.opcode_events import opcode_events
 from mapproof.stateful_tests.explorer.plan import NAMES, plan_named
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.explorer.simulation import Simulation
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/stateful_tests"))
+
+import epoch_maps
+from epoch_maps import EpochMap
 
 ROUNDS = 7
 SCHEDULES = 600
@@ -37,7 +42,7 @@ GOAL_HOOK = 10_000
 GOAL_TRACED = 2_500 if sys.version_info < (3, 13) else 4_000
 """4,000 on Python 3.12 or on 3.13, of which 3.13 is the faster."""
 
-FILE = str(Path(explored_by_hand.__file__))
+FILES = {str(Path(module.__file__ or "")) for module in (explored_by_hand, epoch_maps)}
 
 Program = Callable[[], tuple[dict[int, Callable[[], Any]], Callable[[], bool]]]
 """Makes the tasks of one execution, and the question whether it went well."""
@@ -85,7 +90,7 @@ def three_in_plain_python() -> Any:
 def simulation(traced: bool) -> Iterator[Simulation]:
     """Of code that is traced, or of what stops at the hook."""
     if traced:
-        with opcode_events({FILE}) as instrument:
+        with opcode_events(FILES) as instrument:
             made = Simulation(instrument)
             with watched_by(made):
                 yield made
