@@ -43,7 +43,7 @@ from mapproof.stateful_tests.explorer.replay import Replay
 from mapproof.stateful_tests.explorer.strategy import Schedule
 from mapproof.stateful_tests.scenarios import Scenario
 from mapproof.stateful_tests.targets import target_of
-from mapproof.stateful_tests.trace import Counterexample, Trace, plain, trace
+from mapproof.stateful_tests.trace import Counterexample, Trace, trace
 
 
 class FailureFileError(ValueError):
@@ -170,7 +170,7 @@ def load(path: Path) -> tuple[FailureFile, Schedule]:
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """What `times` replays gave. `account` tells the last failing run; `diverged` counts the runs in which the
+    """What `times` replays gave. `trace` is of the last failing run; `diverged` counts the runs in which the
     schedule could not be followed to its end, and `lost` is the first position that was not come by. `changes` says
     what is not as it was when the failure was saved."""
 
@@ -178,8 +178,7 @@ class Replayed(msgspec.Struct, frozen=True):
     failed: int
     diverged: int
     other_kinds: tuple[str, ...]
-    account: str | None
-    trace: Trace | None = None
+    trace: Trace | None
     lost: str = ""
     changes: tuple[str, ...] = ()
 
@@ -224,7 +223,6 @@ def replay(path: Path, times: int, *, state: bool = False) -> Replayed:
         failed=len(failing),
         diverged=len(lost),
         other_kinds=tuple(sorted(kinds - {saved.kind})),
-        account=None if told is None else plain(told),
         trace=told,
         lost=lost[0] if lost else "",
         changes=changes,

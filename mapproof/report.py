@@ -20,7 +20,7 @@ from rich.table import Table
 from mapproof import __version__
 from mapproof.spec.evidence import COUNTEREXAMPLES, NO_VERDICT, Evidence, Verdict, exit_code
 from mapproof.stateful_tests.trace import Trace, plain
-from mapproof.stateful_tests.trace.terminal import coloured
+from mapproof.stateful_tests.trace.terminal import Account
 
 _WIDTH_OF_A_FILE = 160
 
@@ -53,7 +53,7 @@ def _print_account(console: Console, account: str, told: Trace | None) -> None:
         return
     before, _, after = account.partition(plain(told))
     print(before, end="")
-    console.print(coloured(told, console.width))
+    console.print(Account(told))
     print(after)
 
 
