@@ -17,16 +17,16 @@ from typing import Any, TypeAlias
 
 from mapproof.proofs.terms import Bool, Int, ModelError, Term, all_of
 from mapproof.proofs.transition_system import Action, System
-from mapproof.proofs.tree import Apply, Constant, Forall, Function, Node, Read, Variable, Write
+from mapproof.proofs.tree import After, Apply, Constant, Forall, Function, Node, Read, Variable, Write
 
 Value: TypeAlias = str | int
 Table: TypeAlias = Mapping[tuple[Value, ...], Value]
 State: TypeAlias = dict[str, Table]
 
-_STATE, _DOMAINS = "_state_", "_domains_"
-"""What the written-out Python calls the state and the domains: names that no parameter has."""
+_STATE, _LATER, _DOMAINS = "_state_", "_later_", "_domains_"
+"""What the written-out Python calls the state, the one after the step, and the domains: names that no parameter has."""
 
-_INFIX = {name: f" {name} " for name in ("and", "or", "==", "+", "-", "<", "<=")}
+_INFIX = {name: f" {name} " for name in ("and", "or", "==", "+", "-", "*", "<", "<=")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,11 @@ class Machine:
             **{sort.__name__: sort.labels for sort in system.enumerations},
             "Bool": (False, True),
         }
-        self._actions = {a.name: self._compile(a) for a in (system.initial, *system.actions.values())}
+        self._actions = {
+            a.name: self._compile(a) for a in (system.initial, system.observation, *system.actions.values())
+        }
         self._invariants = {i.name: self._expression(i.formula, ()) for i in system.invariants.values()}
+        self._kept = {p.name: self._between(p.formula) for p in system.step_properties.values()}
 
     def initial(self, arbitrary: State | None = None) -> State:
         """An initial state. What it leaves open is taken from `arbitrary`, or is the first of its domain."""
@@ -87,6 +90,10 @@ class Machine:
         """Whether the invariant is true of the state."""
         return bool(self._invariants[invariant](state))
 
+    def keeps(self, before: State, later: State, step_property: str) -> bool:
+        """Whether a step from one state to the other has the property."""
+        return bool(self._kept[step_property](before, later))
+
     def evaluate(self, state: State, node: Node, scope: Mapping[Variable, Value]) -> Value:
         """The value of any tree in a state, its free variables given by `scope`."""
         variables = tuple(scope)
@@ -104,6 +111,12 @@ class Machine:
 
     def _expression(self, node: Node, parameters: tuple[Variable, ...]) -> Callable[..., Any]:
         return self._function(python(node), parameters)
+
+    def _between(self, node: Node) -> Callable[..., Any]:
+        made: Callable[..., Any] = eval(
+            f"lambda {_STATE}, {_LATER}: {python(node)}", {_DOMAINS: self.domains}
+        )
+        return made
 
     def _function(self, source: str, parameters: tuple[Variable, ...]) -> Callable[..., Any]:
         names = ", ".join([_STATE, *(p.name for p in parameters)])
@@ -138,7 +151,7 @@ def _tuple(nodes: tuple[Node, ...]) -> str:
     return "(" + "".join(f"{python(node)}, " for node in nodes) + ")"
 
 
-def python(node: Node) -> str:
+def python(node: Node, state: str = _STATE) -> str:
     """The node as a Python expression over a state, domains and its free variables."""
     match node:
         case Constant(value=value):
@@ -146,11 +159,14 @@ def python(node: Node) -> str:
         case Variable(name=name):
             return name
         case Read(function, arguments):
-            return f"{_STATE}[{function.name!r}][{_tuple(arguments)}]"
+            cell = "".join(f"{python(argument, state)}, " for argument in arguments)
+            return f"{state}[{function.name!r}][({cell})]"
         case Forall(variables, body):
-            return f"all({python(body)} {_loops(variables)})"
+            return f"all({python(body, state)} {_loops(variables)})"
         case Apply(operator, arguments):
-            return _apply(operator, [python(argument) for argument in arguments])
+            return _apply(operator, [python(argument, state) for argument in arguments])
+        case After(body):
+            return python(body, _LATER)
 
 
 def _apply(operator: str, parts: list[str]) -> str:

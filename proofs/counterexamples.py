@@ -202,6 +202,8 @@ def _replay(query: Query, machine: Machine, before: State, arguments: tuple[Valu
     step = _rerun(query, machine, before, arguments)
     if query.is_claim:
         held = query.statement not in step.broken_claims
+    elif query.statement in query.system.step_properties:
+        held = machine.keeps(before, step.after, query.statement)
     else:
         held = machine.holds(step.after, query.statement)
     if held:

@@ -79,7 +79,7 @@ def statements(*, second_prover: bool = False) -> tuple[Job, ...]:
 
 
 def _sync_map_jobs() -> tuple[Job, ...]:
-    from mapproof.proofs.sync_map import SYNC_MAP
+    from mapproof.proofs.systems.sync_map import SYNC_MAP
 
     stated = [(i.name, i.title, i.words) for i in SYNC_MAP.invariants.values()]
     stated += [(title, title, f"Claimed by the step that it is about: {title}.") for title in SYNC_MAP.claims]
@@ -116,7 +116,7 @@ def _sync_map_second_job() -> Job:
 def _sync_map_proof(timeout: float) -> Proof:
     """The proof that all statements share: asked again only when there is more time than it had in vain."""
     from mapproof.proofs.obligations import prove
-    from mapproof.proofs.sync_map import SYNC_MAP
+    from mapproof.proofs.systems.sync_map import SYNC_MAP
 
     had, proof = _proofs.get(SYNC_MAP.name, (-1.0, None))
     if proof is None or (proof.verdict is Verdict.UNDECIDED and timeout > had):
@@ -129,7 +129,7 @@ _proofs: dict[str, tuple[float, Proof]] = {}
 
 
 def _sync_map_statement(name: str, timeout: float) -> Answer:
-    from mapproof.proofs.sync_map import SYNC_MAP
+    from mapproof.proofs.systems.sync_map import SYNC_MAP
 
     return judge(_sync_map_proof(timeout), name, SYNC_MAP.scope)
 
@@ -149,7 +149,7 @@ def judge(whole: Proof, statement: str, scope: str) -> Answer:
 
 def _sync_map_vacuity(timeout: float) -> Answer:
     from mapproof.proofs.obligations import vacuity
-    from mapproof.proofs.sync_map import SYNC_MAP
+    from mapproof.proofs.systems.sync_map import SYNC_MAP
 
     found = vacuity(SYNC_MAP, timeout=timeout)
     scope = f"{len(found.possible)} of {len(SYNC_MAP.actions)} steps"
@@ -164,7 +164,7 @@ def _sync_map_vacuity(timeout: float) -> Answer:
 
 def _sync_map_recheck(timeout: float) -> Answer:
     from mapproof.proofs.second_prover import recheck
-    from mapproof.proofs.sync_map import SYNC_MAP
+    from mapproof.proofs.systems.sync_map import SYNC_MAP
 
     found = recheck(SYNC_MAP, timeout=timeout)
     scope = f"{SYNC_MAP.scope}; cvc5 on {len(found.confirmed)} of {len(SYNC_MAP.actions) + 1} steps"
@@ -174,7 +174,7 @@ def _sync_map_recheck(timeout: float) -> Answer:
 
 def _sync_map_mutants(timeout: float) -> Answer:
     from mapproof.proofs.mutants import check_mutant
-    from mapproof.proofs.sync_map_mutants import MUTANTS
+    from mapproof.proofs.systems.sync_map.mutants import MUTANTS
 
     end = time.monotonic() + timeout
     checks = [check_mutant(mutant, timeout=max(0.0, end - time.monotonic())) for mutant in MUTANTS]

@@ -9,30 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mapproof.proofs.chapters import Mutant
 from mapproof.proofs.counterexamples import Counterexample
 from mapproof.proofs.obligations import Deadline, prove
-from mapproof.proofs.transition_system import Action, Invariant, System
 from mapproof.spec.evidence import Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """A wrong version of `original`: `replaced` are actions under the names of those that they stand for.
-
-    `breaks` is the statement that tells most of what is wrong. `visible` says whether random runs with two
-    threads come to a wrong answer, or whether only the invariant sees the difference.
-    """
-
-    name: str
-    original: System
-    replaced: tuple[Action, ...]
-    breaks: Invariant
-    visible: bool
-
-    @property
-    def system(self) -> System:
-        """The wrong system."""
-        return self.original.with_actions(f"{self.original.name}, {self.name}", self.replaced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +33,7 @@ def check_mutant(mutant: Mutant, *, timeout: float) -> MutantCheck:
     """Ask the replaced steps for the statement that they should break, then for all, within `timeout` seconds."""
     deadline = Deadline(timeout)
     system, actions = mutant.system, [made.name for made in mutant.replaced]
-    proof = prove(system, timeout=timeout, actions=actions, statement=mutant.breaks.name)
+    proof = prove(system, timeout=timeout, actions=actions, statement=mutant.statement)
     if proof.verdict is not Verdict.REFUTED:
         proof = prove(system, timeout=deadline.remaining(), actions=actions)
     return MutantCheck(mutant, proof.verdict, next(iter(proof.counterexamples()), None))

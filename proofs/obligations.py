@@ -91,7 +91,7 @@ def prove(
     """
     deadline = Deadline(timeout)
     asked = _Asked(system)
-    names = (system.initial.name, *system.actions) if actions is None else tuple(actions)
+    names = _steps(system) if actions is None else tuple(actions)
     results: list[Result] = []
     for name in names:
         obligations = [o for o in _obligations(system, name) if statement in (None, o.statement)]
@@ -109,17 +109,31 @@ def prove(
 def batches(system: System) -> Iterator[Query]:
     """Every obligation of the system, those of one action joined in one query."""
     asked = _Asked(system)
-    for name in (system.initial.name, *system.actions):
+    for name in _steps(system):
         yield Query.joined(asked.queries(name, {o.statement for o in _obligations(system, name)}))
 
 
+def _steps(system: System) -> tuple[str, ...]:
+    """What obligations are asked of: the initial condition, any state if there are lemmas, every action."""
+    observed = (system.observation.name,) if system.lemmas else ()
+    return (system.initial.name, *observed, *system.actions)
+
+
 def _action(system: System, name: str) -> Action:
-    return system.initial if name == system.initial.name else system.actions[name]
+    if name == system.initial.name:
+        return system.initial
+    observation = system.observation
+    return observation if name == observation.name else system.actions[name]
 
 
 def _obligations(system: System, action: str) -> list[Obligation]:
-    titles = (made.title for made in _action(system, action).claims)
-    return [Obligation(action, statement) for statement in (*titles, *system.invariants)]
+    made = _action(system, action)
+    statements = [claim.title for claim in made.claims]
+    if action != system.observation.name:
+        statements += system.invariants
+    if action in system.actions:
+        statements += system.step_properties
+    return [Obligation(action, statement) for statement in statements]
 
 
 class _Asked:
@@ -139,16 +153,24 @@ class _Asked:
         assumptions = [*self._elements, *(symbolic.term(guard, before, scope) for guard in action.guards)]
         if action is not system.initial:
             assumptions += self._held.values()
-        claims = [
+        made = [
             Query(system, action, c.title, c.formula, True, assumptions, goal, before)
             for c in action.claims
             if c.title in statements
             for goal in [symbolic.term(c.formula, before, scope)]
         ]
-        return claims + [
+        asked = {o.statement for o in _obligations(system, name)}
+        made += [
             Query(system, action, i.name, i.formula, False, assumptions, self._kept(action, i, scope), before)
             for i in system.invariants.values()
-            if i.name in statements
+            if i.name in statements and i.name in asked
+        ]
+        later = symbolic.after(before, action, scope)
+        return made + [
+            Query(system, action, p.name, p.formula, False, assumptions, goal, before)
+            for p in system.step_properties.values()
+            if p.name in statements and p.name in asked
+            for goal in [symbolic.term(p.formula, before, {}, later)]
         ]
 
     def _kept(self, action: Action, i: Invariant, scope: symbolic.Scope) -> symbolic.Expr:

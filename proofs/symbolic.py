@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 
 import z3
 
-from mapproof.proofs.terms import Bool, Enumeration, Int, Term
+from mapproof.proofs.terms import Bool, Enumeration, Int, ModelError, Term
 from mapproof.proofs.transition_system import Action, System
-from mapproof.proofs.tree import Apply, Constant, Forall, Function, Node, Read, Variable, Write
+from mapproof.proofs.tree import After, Apply, Constant, Forall, Function, Node, Read, Variable, Write
 
 Expr: TypeAlias = Any  # z3.ExprRef; z3 has no type hints
 State: TypeAlias = Mapping[str, Callable[..., Expr]]
@@ -117,22 +117,27 @@ _OPERATORS: dict[str, Callable[..., Expr]] = {
     "if": lambda condition, then, otherwise: z3.If(condition, then, otherwise),
     "+": lambda left, right: left + right,
     "-": lambda left, right: left - right,
+    "*": lambda left, right: left * right,
     "<": lambda left, right: left < right,
     "<=": lambda left, right: left <= right,
 }
 
 
-def term(node: Node, state: State, scope: Scope) -> Expr:
-    """The node as a Z3 term in this state; `scope` gives the variables."""
+def term(node: Node, state: State, scope: Scope, later: State | None = None) -> Expr:
+    """The node as a Z3 term in this state; `scope` gives the variables, `later` the state after the step."""
     match node:
         case Constant(sort, value):
             return constant(sort, value)
         case Variable(name=name):
             return scope[name]
         case Read(function, arguments):
-            return state[function.name](*(term(argument, state, scope) for argument in arguments))
+            return state[function.name](*(term(argument, state, scope, later) for argument in arguments))
         case Forall(variables, body):
             bound = {v.name: z3.Const(v.name, z3_sort(v.sort)) for v in variables}
-            return z3.ForAll(list(bound.values()), term(body, state, {**scope, **bound}))
+            return z3.ForAll(list(bound.values()), term(body, state, {**scope, **bound}, later))
         case Apply(operator, arguments):
-            return _OPERATORS[operator](*(term(argument, state, scope) for argument in arguments))
+            return _OPERATORS[operator](*(term(argument, state, scope, later) for argument in arguments))
+        case After(body):
+            if later is None:
+                raise ModelError("after(...) stands outside a property of steps")
+            return term(body, later, scope)

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, NoReturn, Self, TypeVar, overload
 
-from mapproof.proofs.tree import Apply, Claim, Constant, Forall, Function, Node, Read, Variable, Write
+from mapproof.proofs.tree import After, Apply, Claim, Constant, Forall, Function, Node, Read, Variable, Write
 
 
 class TermUsedAsTruth(TypeError):
@@ -93,6 +93,10 @@ class Int(Term):
 
     def __sub__(self, other: Int | int) -> Int:
         return Int(Apply("-", (self.node, lift(other, Int))))
+
+    def __mul__(self, factor: int) -> Int:
+        """By a number that is known: products of two terms would leave linear arithmetic, which Z3 decides."""
+        return Int(Apply("*", (self.node, Constant(Int, factor))))
 
     def __lt__(self, other: Int | int) -> Bool:
         return Bool(Apply("<", (self.node, lift(other, Int))))
@@ -289,6 +293,11 @@ def If(condition: Bool, then: T, otherwise: T) -> T:
     """`then` where the condition holds, else `otherwise`."""
     sort = type(then)
     return sort(Apply("if", (formula(condition), lift(then, sort), lift(otherwise, sort))))
+
+
+def after(value: T) -> T:
+    """The value in the state after the step; only a `step_property` may speak of it."""
+    return type(value)(After(value.node))
 
 
 def count(condition: Bool) -> Int:

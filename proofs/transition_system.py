@@ -18,7 +18,7 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import get_type_hints, overload
 
@@ -55,7 +55,31 @@ class Action:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Invariant:
-    """A statement that holds in every reachable state: a title for reports, a sentence in words, a formula."""
+    """A statement that holds in every reachable state: a title for reports, a sentence in words, a formula.
+
+    `performance` marks one whose failure makes no answer wrong: it says that something is not done too often.
+    """
+
+    name: str
+    title: str
+    words: str
+    formula: Node
+    performance: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lemma:
+    """A statement that follows from the invariant in any state: shown of it, never assumed."""
+
+    name: str
+    title: str
+    words: str
+    formula: Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepProperty:
+    """A statement that every step from a state of the invariant keeps; it speaks of both states (`after`)."""
 
     name: str
     title: str
@@ -77,6 +101,8 @@ class System:
     actions: Mapping[str, Action]
     invariants: Mapping[str, Invariant]
     background: tuple[Node, ...] = ()
+    lemmas: Mapping[str, Lemma] = field(default_factory=dict)
+    step_properties: Mapping[str, StepProperty] = field(default_factory=dict)
 
     @property
     def functions(self) -> tuple[Function, ...]:
@@ -94,6 +120,12 @@ class System:
         variables = [variable.sort for action in self.actions.values() for variable in action.parameters]
         used = [sort for f in self.functions for sort in (f.result, *f.arguments)] + variables
         return tuple(dict.fromkeys(sort for sort in used if issubclass(sort, Enumeration)))
+
+    @property
+    def observation(self) -> Action:
+        """The step that changes nothing and claims the lemmas: what is shown of any state of the invariant."""
+        claims = tuple(Claim(made.name, made.formula) for made in self.lemmas.values())
+        return Action("any state", "nothing happens", (), (), (), claims)
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -121,12 +153,15 @@ def system(
     actions: Iterable[Action],
     invariants: Iterable[Invariant],
     background: Iterable[Invariant] = (),
+    lemmas: Iterable[Lemma] = (),
+    step_properties: Iterable[StepProperty] = (),
 ) -> System:
     """Put a system together. Raises `ModelError` when fields run in a circle of sorts, or names are not different."""
     parts, steps, statements = tuple(state), tuple(actions), tuple(invariants)
+    following, kept = tuple(lemmas), tuple(step_properties)
     _check_stratified(parts)
     _check_different(made.name for made in (initial, *steps))
-    _check_different(made.name for made in statements)
+    _check_different([*(i.name for i in statements), *(i.name for i in following), *(p.name for p in kept)])
     return System(
         name,
         scope,
@@ -135,6 +170,8 @@ def system(
         {made.name: made for made in steps},
         {made.name: made for made in statements},
         tuple(made.formula for made in background),
+        {made.name: made for made in following},
+        {made.name: made for made in kept},
     )
 
 
@@ -198,16 +235,26 @@ def _recorded(body: Callable[..., None], name: str | None, dead: str | None) -> 
     )
 
 
-def invariant(title: str) -> Callable[[Callable[[], Bool]], Invariant]:
+def invariant(title: str, *, performance: bool = False) -> Callable[[Callable[[], Bool]], Invariant]:
     """Make an `Invariant` of a function without parameters; its docstring is the sentence in words."""
+    return lambda body: Invariant(body.__name__, title, _words(body), formula(body()), performance)
 
-    def decorate(body: Callable[[], Bool]) -> Invariant:
-        words = inspect.cleandoc(body.__doc__ or "")
-        if not words:
-            raise ModelError(f"the invariant {body.__name__} has no sentence in words")
-        return Invariant(body.__name__, title, words, formula(body()))
 
-    return decorate
+def lemma(title: str) -> Callable[[Callable[[], Bool]], Lemma]:
+    """Make a `Lemma` of a function, as `invariant` does."""
+    return lambda body: Lemma(body.__name__, title, _words(body), formula(body()))
+
+
+def step_property(title: str) -> Callable[[Callable[[], Bool]], StepProperty]:
+    """Make a `StepProperty` of a function, as `invariant` does; what comes later stands in `after(...)`."""
+    return lambda body: StepProperty(body.__name__, title, _words(body), formula(body()))
+
+
+def _words(body: Callable[[], Bool]) -> str:
+    words = inspect.cleandoc(body.__doc__ or "")
+    if not words:
+        raise ModelError(f"{body.__name__} has no sentence in words")
+    return words
 
 
 def actions_in(namespace: Mapping[str, object]) -> tuple[Action, ...]:
@@ -218,3 +265,13 @@ def actions_in(namespace: Mapping[str, object]) -> tuple[Action, ...]:
 def invariants_in(namespace: Mapping[str, object]) -> tuple[Invariant, ...]:
     """The invariants that a module defines, in its order."""
     return tuple(made for made in namespace.values() if isinstance(made, Invariant))
+
+
+def lemmas_in(namespace: Mapping[str, object]) -> tuple[Lemma, ...]:
+    """The lemmas that a module defines, in its order."""
+    return tuple(made for made in namespace.values() if isinstance(made, Lemma))
+
+
+def step_properties_in(namespace: Mapping[str, object]) -> tuple[StepProperty, ...]:
+    """The properties of steps that a module defines, in its order."""
+    return tuple(made for made in namespace.values() if isinstance(made, StepProperty))

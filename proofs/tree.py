@@ -1,6 +1,6 @@
 """The tree that the terms of a system are made of: what both readings, Z3's and plain Python's, start from.
 
-The idea: six kinds of node and nothing else, so that a meaning is one function with six cases, and what was
+The idea: seven kinds of node and nothing else, so that a meaning is one function with seven cases, and what was
 written down can be compared case by case.
 """
 
@@ -45,7 +45,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Read:
-    """The value of a state function before the action."""
+    """The value of a state function: before the action, or after it inside `After`."""
 
     function: Function
     arguments: tuple[Node, ...]
@@ -53,7 +53,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Apply:
-    """An operator: and, or, not, implies, ==, if, +, -, <, <=."""
+    """An operator: and, or, not, implies, ==, if, +, -, *, <, <=."""
 
     operator: str
     arguments: tuple[Node, ...]
@@ -67,7 +67,14 @@ class Forall:
     body: Node
 
 
-Node: TypeAlias = Constant | Variable | Read | Apply | Forall
+@dataclass(frozen=True, slots=True, eq=False)
+class After:
+    """The value of the body in the state after the action; for properties of steps only."""
+
+    body: Node
+
+
+Node: TypeAlias = Constant | Variable | Read | Apply | Forall | After
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,7 @@ def functions_read(node: Node) -> frozenset[str]:
             return frozenset({function.name}).union(*map(functions_read, arguments))
         case Apply(_, arguments):
             return frozenset().union(*map(functions_read, arguments))
-        case Forall(_, body):
+        case Forall(_, body) | After(body):
             return functions_read(body)
         case _:
             return frozenset()

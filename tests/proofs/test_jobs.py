@@ -102,12 +102,19 @@ def test_a_missing_extra_is_one_line():
 
 
 def test_a_surviving_mutant_fails(monkeypatch):
-    from mapproof.proofs import sync_map_mutants
-    from mapproof.proofs.mutants import Mutant
-    from mapproof.proofs.sync_map import SYNC_MAP
-    from mapproof.proofs.sync_map_invariant import contents
+    from mapproof.proofs.chapters import Fault, Mutant
+    from mapproof.proofs.systems.sync_map import SYNC_MAP
+    from mapproof.proofs.systems.sync_map import mutants as sync_map_mutants
+    from mapproof.proofs.systems.sync_map.invariant import contents
 
-    harmless = Mutant("nothing is wrong", SYNC_MAP, (SYNC_MAP.actions["unlock"],), contents, False)
+    harmless = Mutant(
+        "nothing is wrong",
+        SYNC_MAP,
+        (SYNC_MAP.actions["unlock"],),
+        contents,
+        Fault.WRONG_ANSWER,
+        sync_map_mutants.BOUND,
+    )
     monkeypatch.setattr(sync_map_mutants, "MUTANTS", (sync_map_mutants.PROMOTION_KEEPS_DIRTY, harmless))
     job = next(job for job in statements() if job.name.endswith("catches every mutant"))
     found = run(job, timeout=NO_HURRY)

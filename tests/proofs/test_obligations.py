@@ -6,7 +6,7 @@ from mapproof.proofs.concrete import Machine
 from mapproof.proofs.counterexamples import Disagreement
 from mapproof.proofs.jobs import judge
 from mapproof.proofs.obligations import Proof, prove, vacuity
-from mapproof.proofs.sync_map import SYNC_MAP
+from mapproof.proofs.systems.sync_map import SYNC_MAP
 from mapproof.proofs.terms import (
     Bool,
     Field,

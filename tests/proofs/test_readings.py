@@ -9,8 +9,8 @@ import z3
 
 from mapproof.proofs import symbolic
 from mapproof.proofs.concrete import Machine
-from mapproof.proofs.sync_map import SYNC_MAP
-from mapproof.proofs.sync_map_mutants import MUTANTS
+from mapproof.proofs.systems.sync_map import SYNC_MAP
+from mapproof.proofs.systems.sync_map.mutants import MUTANTS
 from mapproof.proofs.terms import Int
 from mapproof.proofs.tree import Apply, Constant, Read
 

@@ -2,13 +2,14 @@
 
 import pytest
 
+from mapproof.proofs.chapters import Fault, Mutant
 from mapproof.proofs.concrete import Machine
 from mapproof.proofs.exploration import explore, walk
-from mapproof.proofs.mutants import Mutant, check_mutant
+from mapproof.proofs.mutants import check_mutant
 from mapproof.proofs.obligations import prove, vacuity
-from mapproof.proofs.sync_map import SYNC_MAP
-from mapproof.proofs.sync_map_invariant import live_keys_in_dirty
-from mapproof.proofs.sync_map_mutants import (
+from mapproof.proofs.systems.sync_map import SYNC_MAP
+from mapproof.proofs.systems.sync_map.invariant import live_keys_in_dirty
+from mapproof.proofs.systems.sync_map.mutants import (
     AMENDED_NOT_SET,
     DELETE_KEEPS_DIRTY,
     LOAD_DOES_NOT_RECHECK,
@@ -16,8 +17,8 @@ from mapproof.proofs.sync_map_mutants import (
     PROMOTION_KEEPS_DIRTY,
     UNEXPUNGE_WITHOUT_INSERT,
 )
-from mapproof.proofs.sync_map_parts import insert
-from mapproof.proofs.sync_map_state import PC, Key, Thread, expunged, m, nil
+from mapproof.proofs.systems.sync_map.parts import insert
+from mapproof.proofs.systems.sync_map.state import PC, Key, Thread, expunged, m, nil
 from mapproof.proofs.terms import one_of, when
 from mapproof.proofs.transition_system import action
 from mapproof.spec.evidence import Verdict
@@ -59,7 +60,7 @@ def test_a_mutant_is_refuted(mutant):
     assert all(machine.holds(c.before, i) for i in SYNC_MAP.invariants)
     step = machine.step(c.before, c.action, *(value for _, value in c.arguments))
     assert step.after == c.after
-    assert not machine.holds(step.after, mutant.breaks.name)
+    assert not machine.holds(step.after, mutant.statement)
     right = Machine(SYNC_MAP, c.domains).step(c.before, c.action, *(value for _, value in c.arguments))
     assert right is None or all(machine.holds(right.after, i) for i in SYNC_MAP.invariants)
 
@@ -92,7 +93,10 @@ def test_a_mutant_that_changes_nothing_of_note_survives():
         insert(m.dirty, k, e)
         k.copied = True
 
-    check = check_mutant(Mutant("", SYNC_MAP, (copy_nil_too,), live_keys_in_dirty, False), timeout=280)
+    check = check_mutant(
+        Mutant("", SYNC_MAP, (copy_nil_too,), live_keys_in_dirty, Fault.WRONG_ANSWER, MUTANTS[0].bound),
+        timeout=280,
+    )
     assert check.verdict is Verdict.PROVED
     assert not check.caught
 
@@ -145,7 +149,7 @@ def test_a_visible_mutant_is_reached(mutant, claim, steps):
     """The shortest run from the empty map to a wrong answer, which replays step by step."""
     machine = Machine(mutant.system, elements(keys=2, entries=2, maps=3))
     found = explore(machine, most_states=40_000, invariants=False)
-    assert mutant.visible
+    assert mutant.fault is Fault.WRONG_ANSWER
     assert found.broken == (claim,)
     assert len(found.trace) == steps
     state = machine.initial()
@@ -175,7 +179,7 @@ def test_random_runs_see_exactly_the_visible_mutants(mutant):
     """So `visible` is a measured fact; the invisible ones are why the proof is needed."""
     machine = Machine(mutant.system, elements(threads=2, keys=2, entries=6, maps=6))
     found = walk(machine, walks=60, length=250, seed=1)
-    assert bool(found.broken) == mutant.visible
+    assert bool(found.broken) == (mutant.fault is Fault.WRONG_ANSWER)
 
 
 def test_random_runs_find_nothing_wrong_in_the_real_one():

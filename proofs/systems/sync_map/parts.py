@@ -6,7 +6,7 @@ where an operation takes effect can be read off the steps.
 
 from __future__ import annotations
 
-from mapproof.proofs.sync_map_state import PC, Entry, EntryMap, Key, Pointer, Thread, expunged, m, nil
+from mapproof.proofs.systems.sync_map.state import PC, Entry, EntryMap, Key, Pointer, Thread, expunged, m, nil
 from mapproof.proofs.terms import Bool, If, all_of, any_of, claim, count, everywhere, when
 
 

@@ -7,10 +7,10 @@ removal, is the number of keys (no first-order formula says so; the tests compar
 
 from __future__ import annotations
 
-from mapproof.proofs.sync_map_invariant import INVARIANT, contents, seen_current
-from mapproof.proofs.sync_map_state import STATE
-from mapproof.proofs.sync_map_steps import STEPS, initial
-from mapproof.proofs.sync_map_store import STORE_STEPS
+from mapproof.proofs.systems.sync_map.invariant import INVARIANT, contents, seen_current
+from mapproof.proofs.systems.sync_map.state import STATE
+from mapproof.proofs.systems.sync_map.steps import STEPS, initial
+from mapproof.proofs.systems.sync_map.store import STORE_STEPS
 from mapproof.proofs.transition_system import system
 
 SYNC_MAP = system(

@@ -7,9 +7,9 @@ random runs of the tests: only the invariant sees a published map that is still 
 
 from __future__ import annotations
 
-from mapproof.proofs.mutants import Mutant
-from mapproof.proofs.sync_map import SYNC_MAP
-from mapproof.proofs.sync_map_invariant import (
+from mapproof.proofs.chapters import Bound, Fault, Mutant
+from mapproof.proofs.systems.sync_map import SYNC_MAP
+from mapproof.proofs.systems.sync_map.invariant import (
     amended_iff_dirty,
     contents,
     dirty_private,
@@ -21,9 +21,9 @@ from mapproof.proofs.sync_map_invariant import (
     reader_locals,
     store_locals,
 )
-from mapproof.proofs.sync_map_parts import store_takes_effect, take_effect
-from mapproof.proofs.sync_map_state import PC, Key, Thread, expunged, m, nil
-from mapproof.proofs.sync_map_steps import misses_after
+from mapproof.proofs.systems.sync_map.parts import store_takes_effect, take_effect
+from mapproof.proofs.systems.sync_map.state import PC, Key, Thread, expunged, m, nil
+from mapproof.proofs.systems.sync_map.steps import misses_after
 from mapproof.proofs.terms import If, any_of, one_of, when
 from mapproof.proofs.transition_system import Action, Invariant, action
 
@@ -139,8 +139,12 @@ def _late_promote(t: Thread) -> None:
     t.pc = PC.PROMOTE_READ
 
 
+BOUND = Bound({"Thread": 2, "Key": 1, "Pointer": 4, "Entry": 2, "EntryMap": 4}, {"invoke": 3})
+
+
 def _mutant(name: str, *replaced: Action, breaks: Invariant, visible: bool) -> Mutant:
-    return Mutant(name, SYNC_MAP, replaced, breaks, visible)
+    fault = Fault.WRONG_ANSWER if visible else Fault.BROKEN_STATE
+    return Mutant(name, SYNC_MAP, replaced, breaks, fault, BOUND)
 
 
 LOAD_DOES_NOT_RECHECK = _mutant(

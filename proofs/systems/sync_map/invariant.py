@@ -8,8 +8,19 @@ Load, Store and LoadAndDelete rest on.
 
 from __future__ import annotations
 
-from mapproof.proofs.sync_map_parts import as_answer, is_value
-from mapproof.proofs.sync_map_state import PC, Entry, EntryMap, Key, Op, Thread, expunged, m, nil, nil_map
+from mapproof.proofs.systems.sync_map.parts import as_answer, is_value
+from mapproof.proofs.systems.sync_map.state import (
+    PC,
+    Entry,
+    EntryMap,
+    Key,
+    Op,
+    Thread,
+    expunged,
+    m,
+    nil,
+    nil_map,
+)
 from mapproof.proofs.terms import Bool, If, all_of, any_of, forall, implies, one_of
 from mapproof.proofs.transition_system import invariant, invariants_in
 

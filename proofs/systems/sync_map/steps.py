@@ -10,8 +10,15 @@ Atomics are sequentially consistent, as Go's are. Range, CompareAndSwap, LoadOrS
 
 from __future__ import annotations
 
-from mapproof.proofs.sync_map_parts import as_answer, hit_in_read, is_value, load_read_only, lock, take_effect
-from mapproof.proofs.sync_map_state import (
+from mapproof.proofs.systems.sync_map.parts import (
+    as_answer,
+    hit_in_read,
+    is_value,
+    load_read_only,
+    lock,
+    take_effect,
+)
+from mapproof.proofs.systems.sync_map.state import (
     PC,
     Entry,
     EntryMap,

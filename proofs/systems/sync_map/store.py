@@ -1,12 +1,12 @@
 """The atomic steps of sync.Map's Store: trySwap, unexpunge, the copy of read to dirty, a new key.
 
-The idea is that of `sync_map_steps.py`. dirtyLocked copies one key a step, in any order, as Go's loop over
+The idea is that of `steps.py`. dirtyLocked copies one key a step, in any order, as Go's loop over
 a map does, while other threads go on reading and writing the entries.
 """
 
 from __future__ import annotations
 
-from mapproof.proofs.sync_map_parts import (
+from mapproof.proofs.systems.sync_map.parts import (
     hit_in_read,
     insert,
     is_value,
@@ -14,7 +14,7 @@ from mapproof.proofs.sync_map_parts import (
     lock,
     store_takes_effect,
 )
-from mapproof.proofs.sync_map_state import PC, Entry, EntryMap, Key, Thread, expunged, m, nil, nil_map
+from mapproof.proofs.systems.sync_map.state import PC, Entry, EntryMap, Key, Thread, expunged, m, nil, nil_map
 from mapproof.proofs.terms import If, all_of, everywhere, forall, implies, one_of, when
 from mapproof.proofs.transition_system import action, actions_in
 

@@ -1,0 +1,92 @@
+"""A chapter: one system, the wrong versions of it that its invariant must refuse, and how far it is also run.
+
+The idea: what a reviewer is to believe of a system is collected in one value, so that the table of proofs, the
+second prover, the exploration of states and the tests go over the same list, and none leaves a system out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+from mapproof.proofs.terms import ModelError
+from mapproof.proofs.transition_system import Action, Invariant, Lemma, StepProperty, System
+
+Statement: TypeAlias = Invariant | Lemma | StepProperty | str
+"""What can be broken: a statement of the system, or the title of a claim that an action makes."""
+
+
+class Fault(Enum):
+    """What a refuted obligation amounts to."""
+
+    WRONG_ANSWER = "a reachable bug: a user gets a wrong answer"
+    BROKEN_STATE = "a reachable bug: a state that breaks the design; no wrong answer within the bound"
+    TOO_STRONG = "the invariant asks too much: nothing wrong is reachable within the bound"
+    PERFORMANCE = "performance only"
+    EQUIVALENT = "no fault: every obligation holds, or nothing differs within the bound"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The part of a system that is run state by state.
+
+    `elements` says how many elements each sort has, by the sort's name, those with a name of their own included;
+    `at_most` how often the named actions may happen in one run.
+    """
+
+    elements: Mapping[str, int]
+    at_most: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        sizes = [f"{size} {name}" for name, size in self.elements.items()]
+        return ", ".join([*sizes, *(f"{name} at most {times} times" for name, times in self.at_most.items())])
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A wrong version of `original`: `replaced` are actions under the names of those that they stand for.
+
+    `breaks` is the statement that tells most of what is wrong, None for a version that is as good. `fault` is what
+    it amounts to, and `bound` the smallest part of the system in which that was seen; both are tested.
+    """
+
+    name: str
+    original: System
+    replaced: tuple[Action, ...]
+    breaks: Statement | None
+    fault: Fault
+    bound: Bound
+
+    def __post_init__(self) -> None:
+        if (self.breaks is None) != (self.fault is Fault.EQUIVALENT):
+            raise ModelError(f"{self.name}: a mutant breaks a statement, or is said to be equivalent")
+        if self.breaks is not None and self.statement not in statements_of(self.system):
+            raise ModelError(f"{self.name}: {self.original.name} does not state {self.statement}")
+
+    @property
+    def statement(self) -> str:
+        """The name of the statement that it breaks; empty for none."""
+        if self.breaks is None or isinstance(self.breaks, str):
+            return self.breaks or ""
+        return self.breaks.name
+
+    @property
+    def system(self) -> System:
+        """The wrong system."""
+        return self.original.with_actions(f"{self.original.name}, {self.name}", self.replaced)
+
+
+def statements_of(system: System) -> frozenset[str]:
+    """The names of all that is stated of a system, and the titles of its claims."""
+    return frozenset((*system.invariants, *system.lemmas, *system.step_properties, *system.claims))
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """What is known of one system. `bounds` are parts that are run to exhaustion beside the proof, smallest first."""
+
+    system: System
+    mutants: tuple[Mutant, ...]
+    bounds: tuple[Bound, ...]

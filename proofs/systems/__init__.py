@@ -1,0 +1,17 @@
+"""The systems that are proved, a folder or a file each; `chapters()` lists what is known of each.
+
+The idea: a system is written down in the names of its code, its invariant beside it in words and in logic, and
+its mutants beside that.
+"""
+
+from __future__ import annotations
+
+from mapproof.proofs.chapters import Chapter
+
+
+def chapters() -> tuple[Chapter, ...]:
+    """All of them, in the order of the table."""
+    from mapproof.proofs.systems.sync_map import SYNC_MAP
+    from mapproof.proofs.systems.sync_map.mutants import BOUND, MUTANTS
+
+    return (Chapter(SYNC_MAP, MUTANTS, (BOUND,)),)
