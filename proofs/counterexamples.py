@@ -16,7 +16,8 @@ from itertools import product
 import z3
 
 from mapproof.proofs import symbolic
-from mapproof.proofs.concrete import Machine, State, Step, Value
+from mapproof.proofs.concrete import Machine, Step
+from mapproof.proofs.layout import Picture, State, Value
 from mapproof.proofs.terms import Bool, Enumeration, Int, Sort, Term
 from mapproof.proofs.transition_system import Action, System
 from mapproof.proofs.tree import Apply, Forall, Function, Node, Variable
@@ -68,7 +69,7 @@ class Cell:
 class Counterexample:
     """A step from a state in which every invariant holds to one in which `statement` does not.
 
-    `witness` are the elements for which it fails; `before` and `after` are whole states (see `concrete`).
+    `witness` are the elements for which it fails; `before` and `after` are whole states (see `layout`).
     """
 
     action: str
@@ -79,8 +80,8 @@ class Counterexample:
     witness: tuple[tuple[str, Value], ...]
     cells: tuple[Cell, ...]
     domains: Mapping[str, tuple[str, ...]]
-    before: State
-    after: State
+    before: Picture
+    after: Picture
 
     def __str__(self) -> str:
         """A table of the cells that matter: changed ones marked with a star, the proof's own with a g."""
@@ -110,7 +111,7 @@ def counterexample(query: Query, solver: symbolic.Expr) -> Counterexample:
     model, elements = _small_model(query, solver)
     domains = {sort.__name__: tuple(elements[sort].values()) for sort in query.system.sorts}
     decode = _Decoder(model, elements)
-    before: State = {f.name: decode.table(f, query.before[f.name]) for f in query.system.functions}
+    before: Picture = {f.name: decode.table(f, query.before[f.name]) for f in query.system.functions}
     arguments = tuple(decode.value(symbolic.parameter(p), p.sort) for p in query.action.parameters)
     return _replay(query, Machine(query.system, domains), before, arguments)
 
@@ -197,8 +198,9 @@ class _Decoder:
 # ------------------------------------------------------------------------------------------------ the replay
 
 
-def _replay(query: Query, machine: Machine, before: State, arguments: tuple[Value, ...]) -> Counterexample:
+def _replay(query: Query, machine: Machine, picture: Picture, arguments: tuple[Value, ...]) -> Counterexample:
     """Run the action on the decoded state, and insist on what Z3 said."""
+    before = machine.encode(picture)
     step = _rerun(query, machine, before, arguments)
     if query.is_claim:
         held = query.statement not in step.broken_claims
@@ -210,7 +212,7 @@ def _replay(query: Query, machine: Machine, before: State, arguments: tuple[Valu
         raise Disagreement(
             f"{query.system.name}: {query.action.name} keeps {query.statement} on plain values"
         )
-    return _render(query, machine, before, step.after, arguments)
+    return _render(query, machine, picture, machine.decode(step.after), arguments)
 
 
 def _rerun(query: Query, machine: Machine, before: State, arguments: tuple[Value, ...]) -> Step:
@@ -225,15 +227,16 @@ def _rerun(query: Query, machine: Machine, before: State, arguments: tuple[Value
 
 
 def _render(
-    query: Query, machine: Machine, before: State, after: State, arguments: tuple[Value, ...]
+    query: Query, machine: Machine, before: Picture, after: Picture, arguments: tuple[Value, ...]
 ) -> Counterexample:
     action = query.action
     parameters = dict(zip(action.parameters, arguments, strict=True))
-    judged, scope = (before, parameters) if query.is_claim else (after, {})
+    start = machine.encode(before)
+    judged, scope = (start, parameters) if query.is_claim else (machine.encode(after), {})
     parts, witness = _failing(machine, judged, query.formula, scope)
     looked_at = _cells_read(machine, judged, parts, witness)
-    looked_at |= _cells_read(machine, before, action.guards, parameters)
-    looked_at |= _cells_read(machine, before, query.system.background, {})
+    looked_at |= _cells_read(machine, start, action.guards, parameters)
+    looked_at |= _cells_read(machine, start, query.system.background, {})
     made = query.system.invariants.get(query.statement)
     own = {p.name for p in action.parameters}
     return Counterexample(
@@ -251,7 +254,7 @@ def _render(
 
 
 def _cells(
-    system: System, before: State, after: State, looked_at: set[tuple[str, tuple[Value, ...]]]
+    system: System, before: Picture, after: Picture, looked_at: set[tuple[str, tuple[Value, ...]]]
 ) -> tuple[Cell, ...]:
     return tuple(
         Cell(function.label.format(*cell), value, after[function.name][cell], function.ghost)
@@ -282,23 +285,8 @@ def _failing(
             return [node], dict(scope)
 
 
-class _Watched(dict[tuple[Value, ...], Value]):
-    """A table that notes which of its cells are looked at."""
-
-    def __init__(self, table: Mapping[tuple[Value, ...], Value]) -> None:
-        super().__init__(table)
-        self.seen: set[tuple[Value, ...]] = set()
-
-    def __getitem__(self, cell: tuple[Value, ...]) -> Value:
-        self.seen.add(cell)
-        return super().__getitem__(cell)
-
-
 def _cells_read(
     machine: Machine, state: State, nodes: Iterable[Node], scope: Mapping[Variable, Value]
 ) -> set[tuple[str, tuple[Value, ...]]]:
     """The cells that decide the value of the nodes; Python looks no further than it needs to."""
-    watched = {name: _Watched(table) for name, table in state.items()}
-    for node in nodes:
-        machine.evaluate(dict(watched), node, scope)
-    return {(name, cell) for name, table in watched.items() for cell in table.seen}
+    return set().union(*(machine.cells_read(state, node, scope) for node in nodes))

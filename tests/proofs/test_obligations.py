@@ -110,9 +110,10 @@ def test_a_statement_that_is_not_inductive_is_refuted(batched):
     assert set(found) == {"at most one is inside", "nobody is inside at the door"}
     c = found["at most one is inside"]
     machine = Machine(alone, c.domains)
-    step = machine.step(c.before, c.action, *(value for _, value in c.arguments))
-    assert machine.holds(c.before, "exclusion")
-    assert step.after == c.after
+    before = machine.encode(c.before)
+    step = machine.step(before, c.action, *(value for _, value in c.arguments))
+    assert machine.holds(before, "exclusion")
+    assert machine.decode(step.after) == c.after
     assert not machine.holds(step.after, "exclusion")
     assert dict(c.witness).keys() == {"u", "v"}
     assert len(c.domains["Worker"]) == 2

@@ -92,7 +92,7 @@ def test_an_action_means_the_same(action):
         state = random_state(rng)
         arguments = rng.choice(list(MACHINE.arguments(action)))
         state["Thread.pc"][arguments[0],] = place_of(action)
-        step = MACHINE.step(state, action.name, *arguments)
+        step = MACHINE.step(MACHINE.encode(state), action.name, *arguments)
         if step is None and rng.random() < 0.9:
             continue
         given = OfZ3(state)
@@ -102,7 +102,13 @@ def test_an_action_means_the_same(action):
         if step is not None:
             enabled += 1
             wrong = list(
-                differences(action, symbolic.after(given.state, action, scope), given, step.after, scope)
+                differences(
+                    action,
+                    symbolic.after(given.state, action, scope),
+                    given,
+                    MACHINE.decode(step.after),
+                    scope,
+                )
             )
             assert not given.can_be(z3.Or(*wrong))
             for made in action.claims:
@@ -118,7 +124,7 @@ def test_the_invariants_mean_the_same():
         state = random_state(rng)
         given = OfZ3(state)
         for i in SYNC_MAP.invariants.values():
-            truth = MACHINE.holds(state, i.name)
+            truth = MACHINE.holds(MACHINE.encode(state), i.name)
             truths.add(truth)
             assert given.can_be(symbolic.term(i.formula, given.state, {})) == truth, i.name
     assert truths == {True, False}
@@ -133,7 +139,7 @@ def test_a_difference_is_noticed():
     state["SyncMap.dirty"][()] = "map1"
     given, scope = OfZ3(state), {"t": symbolic.constant(SYNC_MAP.sorts[4], "t0")}
     right, wrong = SYNC_MAP.actions["promote_dirty"], mutant.system.actions["promote_dirty"]
-    after = MACHINE.step(state, "promote_dirty", "t0").after
+    after = MACHINE.decode(MACHINE.step(MACHINE.encode(state), "promote_dirty", "t0").after)
     assert not given.can_be(
         z3.Or(*differences(right, symbolic.after(given.state, right, scope), given, after, scope))
     )
