@@ -154,6 +154,11 @@ def shift_hash_64(data: bytes) -> int:
     return _shifted(data, MASK_64)
 
 
+def shift_hash_32(data: bytes) -> int:
+    """`shift_hash` with the state wrapped to 32 bits: equal for up to 5 bytes, and in general different from 6 on."""
+    return _shifted(data, (1 << 32) - 1)
+
+
 def _shifted(data: bytes, mask: int) -> int:
     state = _SHIFT_START
     for byte in data:

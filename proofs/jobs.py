@@ -18,6 +18,7 @@ from mapproof.spec.evidence import COUNTEREXAMPLES, Evidence, Kind, Verdict
 
 if TYPE_CHECKING:
     from mapproof.proofs.contracts import Contract
+    from mapproof.proofs.hashing import Lemma
     from mapproof.proofs.obligations import Proof
 
 CONTRACT_SECONDS = 10.0
@@ -67,12 +68,12 @@ def run(job: Job, timeout: float = 60.0) -> Evidence:
 
 
 def statements(*, second_prover: bool = False) -> tuple[Job, ...]:
-    """Everything that is shown: sync.Map, its mutants, shard routing, and the contracts.
+    """Everything that is shown: sync.Map, its mutants, hashes and shards, and the contracts.
 
     With `second_prover`, also that cvc5 agrees with Z3; it takes about five times as long as the rest.
     """
     again = (_sync_map_second_job(),) if second_prover else ()
-    return (*_sync_map_jobs(), *again, *_routing_jobs(), *_contract_jobs())
+    return (*_sync_map_jobs(), *again, *_hashing_jobs(), *_contract_jobs())
 
 
 # ------------------------------------------------------------------------------------------------ sync.Map
@@ -186,51 +187,28 @@ def _sync_map_mutants(timeout: float) -> Answer:
     return Answer(Verdict.EXHAUSTED if len(caught) == len(checks) else Verdict.UNDECIDED, scope)
 
 
-# ------------------------------------------------------------------------------------------------ routing
-
-_ROUTING = (
-    "hash & (n - 1) is a shard, and equals hash % n",
-    "doubling sends the keys of shard s to s or s + n",
-    "the next bit of the hash chooses between s and s + n",
-    "the children of different shards are different",
-    "by the top bits, the children of shard s are 2s and 2s + 1",
-)
+# ------------------------------------------------------------------------------------------------ hashing
 
 
-def _routing_jobs() -> tuple[Job, ...]:
-    return (
-        *(
-            Job(f"routing: {title}", f"{title[0].upper()}{title[1:]}.", ("z3",), partial(_routing, title))
-            for title in _ROUTING
-        ),
+def _hashing_jobs() -> tuple[Job, ...]:
+    from mapproof.proofs.hashing import LEMMAS, TOPICS
+
+    return tuple(
         Job(
-            "routing: by the low bits, the children of shard s are not 2s and 2s + 1",
-            "The numbering 2s, 2s + 1 of the children sends some key where its hash does not lead.",
+            f"{TOPICS[lemma.name]}: {lemma.title}",
+            f"{lemma.title[0].upper()}{lemma.title[1:]}.",
             ("z3",),
-            _doubled_numbering,
-        ),
+            partial(_lemma, lemma),
+        )
+        for lemma in LEMMAS.values()
     )
 
 
-def _routing(title: str, timeout: float) -> Answer:
+def _lemma(lemma: Lemma, timeout: float) -> Answer:
     from mapproof.proofs import hashing
 
-    hashing.check_against_code()
-    lemma = hashing.LEMMAS[title]
-    verdict, witness = hashing.decide(lemma, timeout=timeout)
-    shown = ", ".join(f"{name} = {value:#x}" for name, value in witness.items())
-    return Answer(verdict, lemma.scope, shown or None)
-
-
-def _doubled_numbering(timeout: float) -> Answer:
-    from mapproof.proofs import hashing
-
-    verdict, witness = hashing.decide(hashing.DOUBLED_NUMBERING, timeout=timeout)
-    if verdict is Verdict.REFUTED:
-        return Answer(Verdict.EXHAUSTED, f"one witness, run: {hashing.run_doubled_numbering(witness)}")
-    if verdict is Verdict.PROVED:
-        return Answer(Verdict.FAILED, hashing.DOUBLED_NUMBERING.scope, "the wrong numbering was proved")
-    return Answer(verdict, hashing.DOUBLED_NUMBERING.scope)
+    found = hashing.check(lemma, timeout=timeout)
+    return Answer(found.verdict, found.scope, found.text or None)
 
 
 # ------------------------------------------------------------------------------------------------ contracts
