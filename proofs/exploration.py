@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from mapproof.proofs.chapters import Bound
@@ -42,7 +42,7 @@ class Exploration:
     exhausted: bool
     broken: tuple[str, ...] = ()
     trace: Trace = ()
-    runs: Mapping[str, Trace] | None = None
+    runs: Mapping[str, Trace] = field(default_factory=dict)
 
 
 def bounded(system: System, at_most: Mapping[str, int]) -> System:
