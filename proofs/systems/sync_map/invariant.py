@@ -1,54 +1,21 @@
-"""What is true of Go's sync.Map in every reachable state: the inductive invariant, one statement each.
+"""What is true of the two maps of Go's sync.Map in every reachable state: the inductive invariant, part one.
 
-The idea: each statement is a sentence in words and the same sentence as a formula. Together they are
-inductive: true at first, and no step leads from a state where all hold to one where some does not. The last
-group says what a pointer is worth that a thread took from a map some time ago; it is what the answers of
-Load, Store and LoadAndDelete rest on.
+The idea: each statement is a sentence in words and the same sentence as a formula. Together with those about
+the threads (`thread_invariant.py`) they are inductive: true at first, and no step leads from a state where all
+hold to one where some does not.
 """
 
 from __future__ import annotations
 
-from mapproof.proofs.systems.sync_map.parts import as_answer, is_value
-from mapproof.proofs.systems.sync_map.state import (
-    PC,
-    Entry,
-    EntryMap,
-    Key,
-    Op,
-    Thread,
-    expunged,
-    m,
-    nil,
-    nil_map,
-)
-from mapproof.proofs.terms import Bool, If, all_of, any_of, forall, implies, one_of
+from mapproof.proofs.systems.sync_map.parts import as_answer, at
+from mapproof.proofs.systems.sync_map.state import PC, Entry, EntryMap, Key, expunged, m, nil, nil_map
+from mapproof.proofs.terms import Bool, If, all_of, any_of, forall, implies
 from mapproof.proofs.transition_system import invariant, invariants_in
 
-UNDER_LOCK = (
-    PC.LOAD_RECHECK,
-    PC.DELETE_RECHECK,
-    PC.STORE_RECHECK,
-    PC.UNEXPUNGE,
-    PC.UNEXPUNGE_INSERT,
-    PC.SWAP_LOCKED,
-    PC.DIRTY_LOCKED,
-    PC.DIRTY_COPY,
-    PC.AMEND,
-    PC.INSERT_NEW,
-    PC.MISS_LOCKED,
-    PC.PROMOTE_READ,
-    PC.PROMOTE_DIRTY,
-    PC.PROMOTE_MISSES,
-    PC.UNLOCK,
-)
-AFTER_LOOKUP = (PC.MISS_LOCKED, PC.PROMOTE_READ, PC.PROMOTE_DIRTY, PC.PROMOTE_MISSES, PC.UNLOCK)
+COPYING = (PC.DIRTY_COPY, PC.TRY_EXPUNGE)
+COPY = (*COPYING, PC.AMEND)
 
 # ------------------------------------------------------------------------------------------------ vocabulary
-
-
-def at(t: Thread, *places: PC) -> Bool:
-    """Thread t is at one of these places."""
-    return one_of(t.pc, *places)
 
 
 def owner_at(*places: PC) -> Bool:
@@ -66,24 +33,6 @@ def in_use(table: EntryMap) -> Bool:
     return any_of(table.published, all_of(has_dirty(), table == m.dirty))
 
 
-def holds_entry_to_answer(t: Thread) -> Bool:
-    """A load or a delete has its entry, and will look into it."""
-    after_lookup = all_of(t.found, at(t, *AFTER_LOOKUP))
-    at_entry = at(t, PC.ENTRY_LOAD, PC.ENTRY_DELETE_LOAD, PC.ENTRY_DELETE_CAS)
-    return all_of(t.op != Op.STORE, any_of(at_entry, after_lookup))
-
-
-def holds_entry(t: Thread) -> Bool:
-    """An operation has its entry, and will look into it."""
-    storing = (PC.TRY_SWAP_LOAD, PC.TRY_SWAP_CAS, PC.UNEXPUNGE, PC.UNEXPUNGE_INSERT, PC.SWAP_LOCKED)
-    return any_of(at(t, *storing), holds_entry_to_answer(t))
-
-
-def found_nothing(t: Thread) -> Bool:
-    """A load or a delete has looked under the lock and found no entry."""
-    return all_of(t.op != Op.STORE, ~t.found, at(t, *AFTER_LOOKUP))
-
-
 def in_read(k: Key, e: Entry) -> Bool:
     """The newest read maps k to e."""
     return all_of(m.read.has[k], m.read.entry[k] == e)
@@ -97,32 +46,35 @@ def only_in_dirty(k: Key, e: Entry) -> Bool:
 def being_moved(k: Key) -> Bool:
     """The holder of mu is about to settle whether k is in dirty: not yet copied, or just unexpunged."""
     return any_of(
-        all_of(owner_at(PC.DIRTY_COPY), ~k.copied),
+        all_of(owner_at(*COPYING), ~k.copied),
         all_of(owner_at(PC.UNEXPUNGE_INSERT), m.mu_owner.key == k),
     )
 
 
-# ------------------------------------------------------------------------------------------------ the two maps
+# ------------------------------------------------------------------------------------------------ the maps
 
 
-@invariant("only the holder of mu is between Lock and Unlock")
-def lock_owner() -> Bool:
-    """A thread is between m.mu.Lock() and m.mu.Unlock() exactly when it is the one that holds mu."""
-    return forall(
-        Thread,
-        lambda t: at(t, *UNDER_LOCK) == all_of(m.mu_held, m.mu_owner == t),
+@invariant("amended means that there is a dirty map")
+def amended_has_dirty() -> Bool:
+    """If read is amended there is a dirty map; where a step needs one, or needs none, read says so."""
+    return all_of(
+        implies(m.amended, has_dirty()),
+        implies(owner_at(*COPY, PC.PROMOTE_DIRTY), has_dirty()),
+        implies(owner_at(PC.DIRTY_LOCKED, *COPY, PC.PROMOTE_DIRTY, PC.CLEAR_DIRTY), ~m.amended),
+        implies(owner_at(PC.INSERT_NEW, PC.UNEXPUNGE_INSERT, PC.MISS_LOCKED, PC.PROMOTE_READ), m.amended),
     )
 
 
-@invariant("read is amended exactly when there is a dirty map")
-def amended_iff_dirty() -> Bool:
-    """Outside dirtyLocked and promotion, read.amended is true exactly when dirty is not nil."""
-    between = owner_at(PC.DIRTY_COPY, PC.AMEND, PC.PROMOTE_DIRTY)
+@invariant("a dirty map beside an unamended read is the empty one that a Clear left")
+def unamended_is_empty() -> Bool:
+    """Not amended, and dirty is neither being made nor let go: no key is in dirty, and if there is one, in read."""
+    making = owner_at(*COPY, PC.PROMOTE_DIRTY, PC.CLEAR_DIRTY)
     return all_of(
-        implies(~between, m.amended == has_dirty()),
-        implies(between, ~m.amended, has_dirty()),
-        implies(owner_at(PC.DIRTY_LOCKED), ~has_dirty()),
-        implies(owner_at(PC.INSERT_NEW, PC.UNEXPUNGE_INSERT, PC.MISS_LOCKED, PC.PROMOTE_READ), m.amended),
+        implies(
+            all_of(~m.amended, has_dirty(), ~making),
+            forall(Key, lambda k: all_of(~m.read.has[k], ~m.dirty.has[k])),
+        ),
+        implies(owner_at(PC.CLEAR_DIRTY), forall(Key, lambda k: ~m.read.has[k])),
     )
 
 
@@ -154,24 +106,33 @@ def dirty_private() -> Bool:
     return implies(has_dirty(), private)
 
 
-@invariant("the entries in use are allocated")
-def entries_allocated() -> Bool:
-    """An entry that a map in use has, or that a thread holds, is not handed out as a new one."""
-    return all_of(
-        forall(
-            EntryMap,
-            Key,
-            lambda table, k: implies(
-                all_of(table.has[k], in_use(table)), table.entry[k].allocated, ~table.entry[k].detached
-            ),
+@invariant("a map in use has only entries in use")
+def map_entries_allocated() -> Bool:
+    """An entry that a map in use has is not handed out as a new one, and was not taken out of dirty."""
+    return forall(
+        EntryMap,
+        Key,
+        lambda table, k: implies(
+            all_of(table.has[k], in_use(table)), table.entry[k].allocated, ~table.entry[k].detached
         ),
-        forall(Thread, lambda t: implies(holds_entry(t), t.entry.allocated)),
+    )
+
+
+@invariant("no entry of before a Clear is in the map")
+def present_not_cleared() -> Bool:
+    """The entries of read and dirty came after the last Clear, but for a dirty that is just being cleared."""
+    return forall(
+        Key,
+        lambda k: all_of(
+            implies(m.read.has[k], ~m.read.entry[k].cleared),
+            implies(m.dirty.has[k], m.dirty.entry[k].cleared == owner_at(PC.CLEAR_DIRTY)),
+        ),
     )
 
 
 @invariant("an entry never serves two keys")
 def key_injective() -> Bool:
-    """Each allocated entry was made for one key; maps and threads use it for that key only."""
+    """Each allocated entry was made for one key, and the maps in use have it for that key only."""
     return all_of(
         forall(
             Entry,
@@ -184,18 +145,18 @@ def key_injective() -> Bool:
             Key,
             lambda table, k: implies(all_of(table.has[k], in_use(table)), table.entry[k].serves[k]),
         ),
-        forall(Thread, lambda t: implies(holds_entry(t), t.entry.serves[t.key])),
     )
 
 
 @invariant("a promotion loses no key")
 def promotion_loses_no_key() -> Bool:
-    """An entry that any past or present read map has for a key is expunged, or the newest read has it too."""
+    """An entry of any past or present read map is expunged, or cleared, or the newest read has it too."""
     return forall(
         EntryMap,
         Key,
         lambda old, k: implies(
-            all_of(old.published, old.has[k], old.entry[k].p != expunged), in_read(k, old.entry[k])
+            all_of(old.published, old.has[k], old.entry[k].p != expunged, ~old.entry[k].cleared),
+            in_read(k, old.entry[k]),
         ),
     )
 
@@ -239,15 +200,6 @@ def dirty_not_expunged() -> Bool:
     )
 
 
-@invariant("an entry that only dirty has is live")
-def dirty_only_live() -> Bool:
-    """A key that dirty has and read has not holds a value: deletes take such keys out of dirty."""
-    return forall(
-        Key,
-        lambda k: implies(all_of(m.dirty.has[k], ~m.read.has[k]), is_value(m.dirty.entry[k].p)),
-    )
-
-
 @invariant("without a dirty map nothing is expunged")
 def nothing_expunged_when_clean() -> Bool:
     """When dirty is nil, no entry of read is expunged."""
@@ -257,183 +209,41 @@ def nothing_expunged_when_clean() -> Bool:
 @invariant("dirtyLocked copies read key by key")
 def copy_progress() -> Bool:
     """During the copy dirty has only keys of read already copied; those not yet copied are not expunged."""
-    return implies(
-        owner_at(PC.DIRTY_COPY, PC.AMEND),
-        forall(Key, lambda k: implies(m.dirty.has[k], k.copied, m.read.has[k])),
-        implies(owner_at(PC.AMEND), forall(Key, lambda k: implies(m.read.has[k], k.copied))),
-        forall(Key, lambda k: implies(all_of(m.read.has[k], ~k.copied), m.read.entry[k].p != expunged)),
-    )
-
-
-@invariant("misses stay below the length of dirty")
-def misses_below_length() -> Bool:
-    """With mu free, misses < len(dirty), or dirty is nil and misses is 0; under mu it is off by what is due."""
     return all_of(
-        m.misses >= 0,
-        implies(all_of(~has_dirty(), ~owner_at(PC.PROMOTE_MISSES)), m.misses == 0),
-        implies(all_of(has_dirty(), ~m.mu_held), m.misses < m.dirty.length),
-        implies(owner_at(PC.DIRTY_COPY, PC.AMEND), m.misses == 0, m.dirty.length >= 0),
-        implies(owner_at(PC.INSERT_NEW, PC.MISS_LOCKED), m.misses <= m.dirty.length),
         implies(
-            all_of(
-                has_dirty(),
-                m.mu_held,
-                ~owner_at(
-                    PC.DIRTY_COPY, PC.AMEND, PC.INSERT_NEW, PC.MISS_LOCKED, PC.PROMOTE_READ, PC.PROMOTE_DIRTY
-                ),
-            ),
-            m.misses < m.dirty.length,
+            owner_at(*COPY),
+            forall(Key, lambda k: implies(m.dirty.has[k], m.read.has[k])),
         ),
+        implies(
+            owner_at(*COPYING),
+            forall(Key, lambda k: implies(m.dirty.has[k], k.copied)),
+            forall(Key, lambda k: implies(all_of(m.read.has[k], ~k.copied), m.read.entry[k].p != expunged)),
+        ),
+        implies(owner_at(PC.TRY_EXPUNGE), m.read.has[m.mu_owner.copying], ~m.mu_owner.copying.copied),
     )
+
+
+@invariant("misses stay below the length of dirty", performance=True)
+def misses_below_length() -> Bool:
+    """With mu free, misses is 0 or less than len(dirty); the holder of mu may have a promotion to do first."""
+    due = owner_at(
+        PC.MISS_LOCKED, PC.PROMOTE_READ, PC.PROMOTE_DIRTY, PC.PROMOTE_MISSES, PC.CLEAR_DIRTY, PC.CLEAR_MISSES
+    )
+    return all_of(m.misses >= 0, any_of(due, m.misses == 0, m.misses < m.dirty.length))
 
 
 @invariant("the map holds what its operations put there")
 def contents() -> Bool:
     """The abstract value of a key is its entry's in read, else its entry's in dirty, else the key is absent."""
+    clearing = owner_at(PC.CLEAR_DIRTY)
     return forall(
         Key,
-        lambda k: all_of(
-            implies(m.read.has[k], k.contents == as_answer(m.read.entry[k].p)),
-            implies(all_of(~m.read.has[k], m.dirty.has[k]), k.contents == m.dirty.entry[k].p),
-            implies(all_of(~m.read.has[k], ~m.dirty.has[k]), k.contents == nil),
+        lambda k: If(
+            m.read.has[k],
+            k.contents == as_answer(m.read.entry[k].p),
+            If(all_of(m.dirty.has[k], ~clearing), k.contents == m.dirty.entry[k].p, k.contents == nil),
         ),
     )
 
 
-# ------------------------------------------------------------------------------------------------ the threads
-
-
-@invariant("a running operation has seen the present value of its key")
-def seen_current() -> Bool:
-    """What a key holds now is among the values that it held since the call, for every call under way."""
-    return forall(Thread, lambda t: implies(t.pc != PC.IDLE, t.seen[t.key.contents]))
-
-
-@invariant("each place belongs to its operation")
-def operation_at_its_place() -> Bool:
-    """A thread is only at places of its own operation; a store has taken effect exactly when it is past it."""
-    load = (PC.LOAD_READ, PC.LOAD_LOOKUP, PC.LOAD_LOCK, PC.LOAD_RECHECK, PC.ENTRY_LOAD)
-    store_paths = (
-        *(PC.STORE_READ, PC.STORE_LOOKUP, PC.TRY_SWAP_LOAD, PC.TRY_SWAP_CAS, PC.STORE_LOCK),
-        *(PC.STORE_RECHECK, PC.UNEXPUNGE, PC.UNEXPUNGE_INSERT, PC.SWAP_LOCKED),
-        *(PC.DIRTY_LOCKED, PC.DIRTY_COPY, PC.AMEND, PC.INSERT_NEW),
-    )
-    delete_lookup = (PC.DELETE_READ, PC.DELETE_LOOKUP, PC.DELETE_LOCK, PC.DELETE_RECHECK)
-    missing = (PC.MISS_LOCKED, PC.PROMOTE_READ, PC.PROMOTE_DIRTY, PC.PROMOTE_MISSES)
-    return forall(
-        Thread,
-        lambda t: all_of(
-            implies(at(t, *load), t.op == Op.LOAD),
-            implies(at(t, *store_paths), t.op == Op.STORE, ~t.done),
-            implies(at(t, PC.ENTRY_DELETE_LOAD, PC.ENTRY_DELETE_CAS), t.op == Op.DELETE),
-            implies(at(t, *delete_lookup), t.op == Op.DELETE, ~t.done),
-            implies(at(t, *missing), t.op != Op.STORE),
-            implies(all_of(t.op == Op.STORE, at(t, PC.UNLOCK, PC.RETURN)), t.done),
-            implies(t.pc != PC.IDLE, is_value(t.value)),
-        ),
-    )
-
-
-@invariant("a store writes into an entry that is still the key's own")
-def store_locals() -> Bool:
-    """The entry that a store holds is expunged or current; under mu it is where the next step expects it."""
-    return forall(
-        Thread,
-        lambda t: all_of(
-            implies(at(t, PC.LOAD_LOOKUP, PC.STORE_LOOKUP, PC.DELETE_LOOKUP), t.read.published),
-            implies(
-                at(t, PC.TRY_SWAP_LOAD, PC.TRY_SWAP_CAS),
-                ~t.entry.detached,
-                any_of(t.entry.p == expunged, in_read(t.key, t.entry)),
-            ),
-            implies(at(t, PC.TRY_SWAP_CAS), t.loaded != expunged),
-            implies(at(t, PC.UNEXPUNGE, PC.UNEXPUNGE_INSERT), in_read(t.key, t.entry)),
-            implies(at(t, PC.UNEXPUNGE_INSERT), t.entry.p != expunged, ~m.dirty.has[t.key]),
-            implies(
-                at(t, PC.SWAP_LOCKED),
-                t.entry.p != expunged,
-                any_of(in_read(t.key, t.entry), only_in_dirty(t.key, t.entry)),
-            ),
-            implies(
-                at(t, PC.DIRTY_LOCKED, PC.DIRTY_COPY, PC.AMEND, PC.INSERT_NEW),
-                ~m.read.has[t.key],
-                ~m.dirty.has[t.key],
-            ),
-        ),
-    )
-
-
-@invariant("what a reader holds can be answered")
-def reader_locals() -> Bool:
-    """Whatever a load or a delete will find in what it holds, the key had that value during the call."""
-    return forall(
-        Thread,
-        lambda t: all_of(
-            implies(
-                all_of(at(t, PC.LOAD_LOOKUP, PC.DELETE_LOOKUP), ~t.read.has[t.key], ~t.amended), t.seen[nil]
-            ),
-            implies(
-                all_of(
-                    at(t, PC.LOAD_LOOKUP, PC.DELETE_LOOKUP),
-                    t.read.has[t.key],
-                    t.read.entry[t.key].p == expunged,
-                ),
-                t.seen[nil],
-            ),
-            implies(
-                all_of(holds_entry_to_answer(t), ~t.entry.detached, t.entry.p != expunged),
-                any_of(in_read(t.key, t.entry), all_of(t.op == Op.LOAD, only_in_dirty(t.key, t.entry))),
-            ),
-            implies(all_of(holds_entry_to_answer(t), ~t.entry.detached, t.entry.p == expunged), t.seen[nil]),
-            implies(
-                all_of(holds_entry_to_answer(t), t.entry.detached, t.op == Op.LOAD),
-                t.entry.p != expunged,
-                t.seen[nil],
-                t.seen[t.entry.p],
-            ),
-            implies(found_nothing(t), t.seen[nil]),
-        ),
-    )
-
-
-@invariant("an answer that is ready is a right one")
-def answer_ready() -> Bool:
-    """A load about to return has seen its result; a delete has taken it, or has seen the key absent."""
-    return forall(
-        Thread,
-        lambda t: all_of(
-            implies(all_of(t.op == Op.LOAD, at(t, PC.RETURN)), t.seen[t.result]),
-            implies(all_of(t.op == Op.DELETE, at(t, PC.RETURN), t.result == nil), ~t.done, t.seen[nil]),
-            implies(
-                all_of(t.op == Op.DELETE, at(t, PC.RETURN), t.result != nil), t.done, t.result == t.taken
-            ),
-        ),
-    )
-
-
-def _owns_detached(t: Thread) -> Bool:
-    return all_of(holds_entry_to_answer(t), t.op == Op.DELETE, t.done)
-
-
-@invariant("a delete that unlinked a key from dirty owns the detached entry")
-def delete_locals() -> Bool:
-    """The entry that a delete took out of dirty still has the value that it removed, and no other delete it."""
-    return all_of(
-        forall(
-            Thread,
-            lambda t: all_of(
-                implies(_owns_detached(t), t.entry.detached, t.entry.p == t.taken, is_value(t.taken)),
-                implies(all_of(holds_entry_to_answer(t), t.op == Op.DELETE, ~t.done), ~t.entry.detached),
-                implies(at(t, PC.ENTRY_DELETE_CAS), is_value(t.loaded)),
-                implies(all_of(t.op == Op.DELETE, found_nothing(t)), ~t.done),
-            ),
-        ),
-        forall(
-            Thread,
-            Thread,
-            lambda t, u: implies(all_of(_owns_detached(t), _owns_detached(u), t.entry == u.entry), t == u),
-        ),
-    )
-
-
-INVARIANT = invariants_in(globals())
+MAP_INVARIANT = invariants_in(globals())
