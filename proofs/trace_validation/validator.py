@@ -1,0 +1,215 @@
+"""Follows a run of the real map in its model, access by access, and says where the two part.
+
+The idea: between two accesses all threads stand still, so what the last one did is there to be seen whole. It is
+over when anybody makes the next. Then the real object is pictured in the model's cells, and the model must have a
+step that leads from where it stands to that very picture: an action that the binding ties to that access in that
+function, of that element, enabled in the state, thread at the right place included; or an access that the
+binding declares silent, and nothing has changed. Answers are compared when calls return. Each state that is reached
+must satisfy the invariants that were proved, and each step its claims.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from types import CodeType, FrameType
+from typing import Any
+
+from mapproof.impl import sync
+from mapproof.proofs.layout import Value
+from mapproof.proofs.trace_validation.account import Entry, Parting, told
+from mapproof.proofs.trace_validation.binding import Binding, Names, OutOfElements, Picture, Request, Seen
+from mapproof.proofs.trace_validation.following import Follower, Parted, Standing, Step, sound, unbroken
+from mapproof.proofs.trace_validation.model import Model
+from mapproof.spec.accesses import Access
+
+
+class Validator:
+    """Validates runs. `begin` comes before each; `complaint` is then the account of what was wrong.
+
+    It can be a monitor of a run: `arrived` and `step` answer with the complaint, if there is one. Whoever runs also
+    says when calls return (`returned`). Where nothing can be said, as the run needs more elements than the binding
+    gave, `undecided` is the reason, and no more is looked at.
+
+    Over all runs, `matched` is how many accesses were compared, `outside` how many the model does not speak of, and
+    `covered` the actions that were made.
+    """
+
+    def __init__(self, binding: Binding) -> None:
+        self.binding = binding
+        self.model = Model(binding.system, binding.domains, binding.given)
+        self.complaint: str | None = None
+        self.undecided: str | None = None
+        self.looked = False
+        self.matched = self.outside = 0
+        self.covered: set[str] = set()
+        self.follower = Follower(binding, self.model)
+        self._seen: dict[object, Seen] = {}
+
+    def begin(self, subject: Any) -> None:
+        """A run on this new object begins."""
+        self.complaint = self.undecided = None
+        self._subject = subject
+        self._names = Names(self.binding.domains)
+        self._standing = Standing(self.model.initial)
+        self._calls: dict[int, Request] = {}
+        self._log: list[Entry] = []
+        self._doing: tuple[int, Seen] | None = None
+        self.binding.begin(subject, self._names)
+        self._check_start()
+
+    @property
+    def over(self) -> bool:
+        """Nothing more is to be learnt from the run."""
+        return self.complaint is not None or self.undecided is not None
+
+    # -- what happens in a run
+
+    def arrived(self) -> str | None:
+        """All that came before has happened: match it, if it was an access."""
+        if self._doing is not None and not self.over:
+            client, seen = self._doing
+            self._doing = None
+            try:
+                self._match(client, seen)
+            except OutOfElements as reason:
+                self.undecided = str(reason)
+        return self.complaint
+
+    def step(self, client: int, doing: Any) -> str | None:
+        """The client makes this access (target and kind) or begins this call (with `op`, `key` and `args`)."""
+        self.looked = True
+        self.arrived()
+        if not self.over:
+            if isinstance(doing, tuple):
+                self._access(client, *doing)
+            else:
+                self._call(client, Request(str(doing.op), doing.key, tuple(doing.args)))
+        return self.complaint
+
+    def effect(self, client: int, target: object, access: Access, happened: bool) -> None:
+        """Whether a compare-and-swap took effect is seen in what it left behind."""
+
+    def returned(self, client: int, answer: Any, error: str | None = None) -> str | None:
+        """The client's call has answered, or has raised the exception of that name."""
+        self.arrived()
+        if not self.over:
+            request = self._calls.pop(client)
+            raised = f"raises {error}" if error else f"answers {answer!r}"
+            self._log.append(Entry(client, f"{request} {raised}"))
+            try:
+                if error is not None:
+                    raise Parted(f"the model raises nothing, the code {error}")
+                self._answer(self.binding.thread(client), request, answer)
+            except Parted as parted:
+                self._complain(client, None, self._picture(), parted)
+        return self.complaint
+
+    # -- what is made of it
+
+    def _check_start(self) -> None:
+        picture = self._picture()
+        try:
+            if not self.follower.agrees(self._standing, picture):
+                raise Parted("the new object is not in the model's initial state")
+            unbroken(self.model.broken(self.model.initial))
+        except Parted as parted:
+            self._complain(0, None, picture, parted)
+
+    def _access(self, client: int, target: object, access: Access) -> None:
+        code, line = _place(sys._getframe(1))
+        role, element = self._names.roles.get(id(target), ("something that the binding does not know", ""))
+        key = role, element, access, code
+        seen = self._seen.get(key)
+        if seen is None:
+            seen = self._seen[key] = Seen(role, element, access, code.co_qualname)
+        if role not in self.binding.unmodelled:
+            self._log.append(Entry(client, seen, code, line))
+        self._doing = client, seen
+
+    def _call(self, client: int, request: Request) -> None:
+        thread = self.binding.thread(client)
+        self._calls[client] = request
+        self._log.append(Entry(client, request))
+        try:
+            action, arguments = self.binding.call(thread, request, self._names)
+            self._take(self._standing, thread, (), action, arguments)
+        except OutOfElements as reason:
+            self.undecided = str(reason)
+        except Parted as parted:
+            self._complain(client, None, self._picture(), parted)
+
+    def _match(self, client: int, seen: Seen) -> None:
+        thread = self._names.actor = self.binding.thread(client)
+        picture = self._picture()
+        try:
+            if seen.role in self.binding.unmodelled:
+                self.outside += 1
+                if not self.follower.agrees(self._standing, picture):
+                    raise Parted(f"the model does not speak of {seen}, which changed what it does speak of")
+                return
+            followed = self.follower.follow(
+                self._standing, Step(thread, seen, picture, self._names.brought())
+            )
+        except Parted as parted:
+            self._complain(client, seen, picture, parted)
+            return
+        self.matched += 1
+        self._standing = followed.standing
+        self._log[-1].did = followed.actions
+        self.covered.update(followed.actions)
+
+    def _answer(self, thread: str, request: Request, answer: Any) -> None:
+        if self._standing.of(thread) is not None:
+            raise Parted("the call returns amidst the accesses of an action")
+        returns = self.binding.returns
+        for start in self.follower.reached(self._standing, thread):
+            state = start.standing.state
+            if self.model.step(state, returns, (thread,)) is not None:
+                expected, given = self.binding.answer(self.model.view(state), thread, request, answer)
+                if expected != given:
+                    raise Parted(f"the model answers {expected}, the code {given}")
+                self._take(start.standing, thread, start.actions, returns, (thread,))
+                return
+        raise Parted("the call returns, where the model has more to do")
+
+    def _take(
+        self,
+        standing: Standing,
+        thread: str,
+        before: Sequence[str],
+        action: str,
+        arguments: tuple[Value, ...],
+    ) -> None:
+        """Make an action that is no access, those `before` it being made."""
+        reached = self.model.step(standing.state, action, arguments)
+        if reached is None:
+            raise Parted(f"{action} cannot happen in the model's state")
+        self._standing = standing.moved(sound(reached).state, thread)
+        self._log[-1].did = (*before, action)
+        self.covered.update(self._log[-1].did)
+
+    def _picture(self) -> Picture:
+        return self.binding.picture(self._subject, self._names)
+
+    def _complain(self, client: int, seen: Seen | None, picture: Picture, parted: Parted) -> None:
+        parting = Parting(
+            str(parted),
+            client,
+            self.binding.thread(client),
+            seen,
+            self._standing.state,
+            self._standing.owed(),
+            picture,
+        )
+        self.complaint = told(self.binding, self.model, parting, self._log)
+
+
+def _place(frame: FrameType | None) -> tuple[CodeType, int]:
+    """The code that calls the primitive in whose method the frame is, and the line."""
+    while frame is not None and frame.f_code.co_filename != sync.__file__:
+        frame = frame.f_back
+    while frame is not None and frame.f_code.co_filename == sync.__file__:
+        frame = frame.f_back
+    assert frame is not None, "an access is made in a method of a primitive, which somebody calls"
+    return frame.f_code, frame.f_lineno
