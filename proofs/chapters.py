@@ -78,6 +78,11 @@ class Mutant:
         return self.original.with_actions(f"{self.original.name}, {self.name}", self.replaced)
 
 
+def stated(system: System) -> tuple[Invariant | Lemma | StepProperty, ...]:
+    """All that is stated of a system and has a name and words of its own, in the order of the reports."""
+    return (*system.invariants.values(), *system.lemmas.values(), *system.step_properties.values())
+
+
 def statements_of(system: System) -> frozenset[str]:
     """The names of all that is stated of a system, and the titles of its claims."""
     return frozenset((*system.invariants, *system.lemmas, *system.step_properties, *system.claims))

@@ -1,58 +1,29 @@
 """A counterexample to induction that a person can read, and that was run before it is shown.
 
-The idea: Z3's model of a refuted obligation is made small, one sort after the other, and named k0, e1, t0.
-Then the same action runs on it in plain Python: its guards must hold, every invariant must be true before,
-and the statement false after. Where the two disagree one of them is wrong about the meaning of the system,
-and that is raised, never reported as a result. Only the cells that the step and the broken statement look at
-are printed, before and after.
+The idea: Z3's model of a refuted obligation is made small (`small_models`). Then the same action runs on it in
+plain Python: its guards must hold, every invariant must be true before, and the statement false after. Where the
+two disagree one of them is wrong about the meaning of the system, and that is raised, never reported as a result.
+Only the cells that the step and the broken statement look at are printed, before and after.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
-
-import z3
 
 from mapproof.proofs import symbolic
+from mapproof.proofs.chapters import stated
 from mapproof.proofs.concrete import Machine, Step
+from mapproof.proofs.evaluation import Evaluation, Looked, Scope
 from mapproof.proofs.layout import Picture, State, Value
-from mapproof.proofs.terms import Bool, Enumeration, Int, Sort, Term
-from mapproof.proofs.transition_system import Action, System
-from mapproof.proofs.tree import Apply, Forall, Function, Node, Variable
-
-MOST_ELEMENTS = 4
-"""How many elements of a sort to try when a model is made small."""
+from mapproof.proofs.queries import Query
+from mapproof.proofs.small_models import small_model
+from mapproof.proofs.transition_system import System
+from mapproof.proofs.tree import Apply, Forall, Node
 
 
 class Disagreement(Exception):
     """Z3 and plain Python do not agree on a counterexample: an error of the kit, not of the system."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Query:
-    """An obligation as Z3 is asked: under the assumptions, the goal. A claim speaks of the state before."""
-
-    system: System
-    action: Action
-    statement: str
-    formula: Node
-    is_claim: bool
-    assumptions: list[symbolic.Expr]
-    goal: symbolic.Expr
-    before: symbolic.State
-
-    @staticmethod
-    def joined(queries: Iterable[Query]) -> Query:
-        """All goals of one action as one, without those that are word for word among the assumptions."""
-        all_queries = tuple(queries)
-        first = all_queries[0]
-        assumed = {assumption.get_id() for assumption in first.assumptions}
-        goal = z3.And(*(query.goal for query in all_queries if query.goal.get_id() not in assumed))
-        return Query(
-            first.system, first.action, "", first.formula, False, first.assumptions, goal, first.before
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +40,8 @@ class Cell:
 class Counterexample:
     """A step from a state in which every invariant holds to one in which `statement` does not.
 
-    `witness` are the elements for which it fails; `before` and `after` are whole states (see `layout`).
+    `statement` and `sentence` are its title and words; `witness` are the elements for which it fails; `before` and
+    `after` are whole states (see `layout`).
     """
 
     action: str
@@ -91,8 +63,8 @@ class Counterexample:
             lines.append(f"        {self.sentence}")
         if self.witness:
             lines.append("        fails for " + ", ".join(f"{name}={value}" for name, value in self.witness))
-        width = max(len(cell.name) for cell in self.cells)
-        middle = max(6, *(len(str(cell.before)) for cell in self.cells))
+        width = max((len(cell.name) for cell in self.cells), default=0)
+        middle = max((6, *(len(str(cell.before)) for cell in self.cells)))
         lines.append(f"     {'':{width}}  {'before':{middle}}  after")
         for cell in self.cells:
             mark = ("*" if cell.before != cell.after else " ") + ("g" if cell.ghost else " ")
@@ -108,91 +80,8 @@ def counterexample(query: Query, solver: symbolic.Expr) -> Counterexample:
 
     Raises `Disagreement` when plain Python does not confirm it.
     """
-    model, elements = _small_model(query, solver)
-    domains = {sort.__name__: tuple(elements[sort].values()) for sort in query.system.sorts}
-    decode = _Decoder(model, elements)
-    before: Picture = {f.name: decode.table(f, query.before[f.name]) for f in query.system.functions}
-    arguments = tuple(decode.value(symbolic.parameter(p), p.sort) for p in query.action.parameters)
-    return _replay(query, Machine(query.system, domains), before, arguments)
-
-
-# ------------------------------------------------------------------------------------------------ the model
-
-
-def _small_model(
-    query: Query, solver: symbolic.Expr
-) -> tuple[symbolic.Expr, dict[type[Sort], dict[str, str]]]:
-    """A model with few elements of each sort, and the names of its elements by their names in Z3."""
-    model = solver.model()
-    for sort in query.system.sorts:
-        for size in range(max(1, len(sort.named)), MOST_ELEMENTS + 1):
-            solver.push()
-            solver.add(_at_most(sort, size))
-            if solver.check() == z3.sat:
-                model = solver.model()
-                break
-            solver.pop()
-    return model, {sort: _named(sort, model) for sort in query.system.sorts}
-
-
-def _at_most(sort: type[Sort], size: int) -> symbolic.Expr:
-    z3_sort = symbolic.z3_sort(sort)
-    any_element = z3.Const("any element", z3_sort)
-    places = [z3.Const(f"element {i}", z3_sort) for i in range(size)]
-    return z3.ForAll([any_element], z3.Or(*(any_element == place for place in places)))
-
-
-def _named(sort: type[Sort], model: symbolic.Expr) -> dict[str, str]:
-    """Names for all elements of the model's universe of this sort: the known ones keep theirs."""
-    universe = model.get_universe(symbolic.z3_sort(sort)) or []
-    names = {
-        str(model.eval(symbolic.constant(sort, name), model_completion=True)): name for name in sort.named
-    }
-    unused = (name for i in range(10**6) if (name := f"{sort.prefix}{i}") not in sort.named)
-    for element in universe:
-        if str(element) not in names:
-            names[str(element)] = next(unused)
-    if not names:
-        names[str(model.eval(z3.Const("any", symbolic.z3_sort(sort)), model_completion=True))] = next(unused)
-    return names
-
-
-class _Decoder:
-    """From Z3 values of one model to Python values, and back for the arguments of tables."""
-
-    def __init__(self, model: symbolic.Expr, elements: Mapping[type[Sort], dict[str, str]]) -> None:
-        self._model, self._elements = model, elements
-        self._terms: dict[type[Term], list[tuple[symbolic.Expr, Value]]] = {}
-
-    def value(self, expr: symbolic.Expr, sort: type[Term]) -> Value:
-        found = self._model.eval(expr, model_completion=True)
-        if sort is Bool:
-            return bool(z3.is_true(found))
-        if sort is Int:
-            return int(found.as_long())
-        if issubclass(sort, Enumeration):
-            return str(found).rsplit(".", 1)[-1]
-        assert issubclass(sort, Sort)
-        return self._elements[sort][str(found)]
-
-    def table(self, function: Function, read: symbolic.Expr) -> dict[tuple[Value, ...], Value]:
-        cells = product(*(self._universe(sort) for sort in function.arguments))
-        return {
-            tuple(name for _, name in cell): self.value(read(*(expr for expr, _ in cell)), function.result)
-            for cell in cells
-        }
-
-    def _universe(self, sort: type[Term]) -> list[tuple[symbolic.Expr, Value]]:
-        if sort not in self._terms:
-            assert issubclass(sort, Sort)
-            z3_sort = symbolic.z3_sort(sort)
-            known = [symbolic.constant(sort, name) for name in sort.named]
-            exprs = [self._model.eval(expr, model_completion=True) for expr in known]
-            exprs += self._model.get_universe(z3_sort) or []
-            exprs += [self._model.eval(z3.Const("any", z3_sort), model_completion=True)]
-            by_name = {self._elements[sort][str(e)]: e for e in exprs}
-            self._terms[sort] = [(expr, name) for name, expr in by_name.items()]
-        return self._terms[sort]
+    small = small_model(query, solver)
+    return _replay(query, Machine(query.system, small.domains), small.before, small.arguments)
 
 
 # ------------------------------------------------------------------------------------------------ the replay
@@ -217,7 +106,7 @@ def _replay(query: Query, machine: Machine, picture: Picture, arguments: tuple[V
 
 def _rerun(query: Query, machine: Machine, before: State, arguments: tuple[Value, ...]) -> Step:
     if query.action is query.system.initial:
-        return Step(machine.initial(before), ())
+        return _started(query, machine, before)
     step = machine.step(before, query.action.name, *arguments)
     false_before = [name for name in query.system.invariants if not machine.holds(before, name)]
     if step is None or false_before:
@@ -226,36 +115,74 @@ def _rerun(query: Query, machine: Machine, before: State, arguments: tuple[Value
     return step
 
 
+def _started(query: Query, machine: Machine, before: State) -> Step:
+    """The initial state made of any state whatever, in which no invariant need hold."""
+    here = Evaluation(machine.domains, machine.decode(before))
+    broken = tuple(claim.title for claim in query.action.claims if not here.value(claim.formula, {}))
+    return Step(machine.initial(before), broken)
+
+
 def _render(
     query: Query, machine: Machine, before: Picture, after: Picture, arguments: tuple[Value, ...]
 ) -> Counterexample:
-    action = query.action
+    action, system = query.action, query.system
     parameters = dict(zip(action.parameters, arguments, strict=True))
-    start = machine.encode(before)
-    judged, scope = (start, parameters) if query.is_claim else (machine.encode(after), {})
-    parts, witness = _failing(machine, judged, query.formula, scope)
-    looked_at = _cells_read(machine, judged, parts, witness)
-    looked_at |= _cells_read(machine, start, action.guards, parameters)
-    looked_at |= _cells_read(machine, start, query.system.background, {})
-    made = query.system.invariants.get(query.statement)
+    here = Evaluation(machine.domains, before)
+    for node in (*action.guards, *system.background):
+        here.value(node, parameters)
+    decisive, witness = _decisive(query, machine, before, after, parameters)
+    title, sentence = described(system, query.statement)
     own = {p.name for p in action.parameters}
     return Counterexample(
         action.name,
         action.words,
         tuple((p.name, value) for p, value in parameters.items()),
-        made.title if made else query.statement,
-        made.words if made else "",
+        title,
+        sentence,
         tuple((v.name.split("__")[0], value) for v, value in witness.items() if v.name not in own),
-        _cells(query.system, before, after, looked_at),
-        {sort.__name__: tuple(map(str, machine.domains[sort.__name__])) for sort in query.system.sorts},
+        _cells(system, before, after, here.looked_at | decisive),
+        {sort.__name__: tuple(map(str, machine.domains[sort.__name__])) for sort in system.sorts},
         before,
         after,
     )
 
 
-def _cells(
-    system: System, before: Picture, after: Picture, looked_at: set[tuple[str, tuple[Value, ...]]]
-) -> tuple[Cell, ...]:
+def _decisive(
+    query: Query, machine: Machine, before: Picture, after: Picture, parameters: Scope
+) -> tuple[Looked, Scope]:
+    """The cells that make the statement false, and the elements for which it is."""
+
+    def evaluation() -> Evaluation:
+        if query.is_claim:
+            return Evaluation(machine.domains, before)
+        if query.statement in query.system.step_properties:
+            return Evaluation(machine.domains, before, after)
+        return Evaluation(machine.domains, after)
+
+    parts, witness = _failing(evaluation(), query.formula, parameters if query.is_claim else {})
+    judged = evaluation()
+    for part in parts:
+        judged.value(part, witness)
+    return judged.looked_at, witness
+
+
+def _failing(judged: Evaluation, node: Node, scope: Scope) -> tuple[list[Node], Scope]:
+    """The parts of a false formula that make it false, and the elements for which they do."""
+    match node:
+        case Apply("and", conjuncts):
+            culprit = next(part for part in conjuncts if not judged.value(part, scope))
+            return _failing(judged, culprit, scope)
+        case Apply("implies", (premise, conclusion)):
+            parts, found = _failing(judged, conclusion, scope)
+            return [premise, *parts], found
+        case Forall(body=body):
+            inner = next(choice for choice in judged.scopes(node, scope) if not judged.value(body, choice))
+            return _failing(judged, body, inner)
+        case _:
+            return [node], scope
+
+
+def _cells(system: System, before: Picture, after: Picture, looked_at: Looked) -> tuple[Cell, ...]:
     return tuple(
         Cell(function.label.format(*cell), value, after[function.name][cell], function.ghost)
         for function in system.functions
@@ -264,29 +191,9 @@ def _cells(
     )
 
 
-def _failing(
-    machine: Machine, state: State, node: Node, scope: Mapping[Variable, Value]
-) -> tuple[list[Node], dict[Variable, Value]]:
-    """The parts of a false formula that make it false, and the elements for which they do."""
-    match node:
-        case Apply("and", conjuncts):
-            culprit = next(p for p in conjuncts if not machine.evaluate(state, p, scope))
-            return _failing(machine, state, culprit, scope)
-        case Apply("implies", (premise, conclusion)):
-            parts, found = _failing(machine, state, conclusion, scope)
-            return [premise, *parts], found
-        case Forall(variables, body):
-            choices = product(*(machine.domains[v.sort.__name__] for v in variables))
-            scopes = ({**scope, **dict(zip(variables, choice, strict=True))} for choice in choices)
-            return _failing(
-                machine, state, body, next(s for s in scopes if not machine.evaluate(state, body, s))
-            )
-        case _:
-            return [node], dict(scope)
-
-
-def _cells_read(
-    machine: Machine, state: State, nodes: Iterable[Node], scope: Mapping[Variable, Value]
-) -> set[tuple[str, tuple[Value, ...]]]:
-    """The cells that decide the value of the nodes; Python looks no further than it needs to."""
-    return set().union(*(machine.cells_read(state, node, scope) for node in nodes))
+def described(system: System, statement: str) -> tuple[str, str]:
+    """The title of a statement and its sentence in words; a claim is its own title, and has no other words."""
+    for made in stated(system):
+        if made.name == statement:
+            return made.title, made.words
+    return statement, ""

@@ -29,6 +29,7 @@ from mapproof.proofs.terms import (
     ModelError,
     Sort,
     Term,
+    TermUsedAsTruth,
     as_terms,
     formula,
     recording,
@@ -222,7 +223,12 @@ def _recorded(body: Callable[..., None], name: str | None, dead: str | None) -> 
     hints = get_type_hints(body)
     parameters = tuple(Variable(hints[name], name) for name in inspect.signature(body).parameters)
     with recording() as said:
-        body(*as_terms(parameters))
+        try:
+            body(*as_terms(parameters))
+        except (ModelError, TermUsedAsTruth) as error:
+            raise type(error)(f"in {name or body.__name__}: {error}").with_traceback(
+                error.__traceback__
+            ) from None
     words = inspect.cleandoc(body.__doc__ or "")
     return Action(
         name or body.__name__,

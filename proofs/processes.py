@@ -1,0 +1,145 @@
+"""Jobs in several processes at once, each result as soon as it is there.
+
+The idea: one thread for each process hands it one group of jobs after the other, the long ones first, and passes
+on what it says; a process that dies costs the jobs that it had not finished, which are INCONCLUSIVE, and a new one
+takes its place. In which order they end makes no difference: whoever called sorts by the list of jobs.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from queue import Empty, SimpleQueue
+from typing import IO, TypeAlias
+
+import msgspec
+
+from mapproof.proofs.checks import Job, Options, Progress, Shown, show
+from mapproof.proofs.worker import Message, Order
+from mapproof.spec.evidence import Evidence, Kind, Verdict
+
+PROCESSES = 2
+
+Group: TypeAlias = tuple[Job, ...]
+
+
+def run_all(
+    jobs: Sequence[Job], options: Options, *, timeout: float, progress: Progress, processes: int = PROCESSES
+) -> Iterator[Shown]:
+    """What every job shows, in the order in which they end; in this process when there is one group only."""
+    groups = grouped(jobs)
+    if len(groups) == 1 or processes < 2:
+        yield from (_shown(job, timeout, progress) for group in groups for job in group)
+        return
+    crew = _Crew(groups, options, timeout)
+    try:
+        yield from crew.results(min(processes, len(groups)), progress)
+    finally:
+        crew.stop()
+
+
+def _shown(job: Job, timeout: float, progress: Progress) -> Shown:
+    progress(job.name)
+    return show(job, timeout, lambda text: progress(f"{job.name}: {text}"))
+
+
+def grouped(jobs: Sequence[Job]) -> list[Group]:
+    """The jobs by their groups, the most costly group first."""
+    groups = [tuple(group) for _, group in groupby(jobs, key=lambda job: job.group)]
+    return sorted(groups, key=lambda group: -max(job.cost for job in group))
+
+
+class _Crew:
+    """The processes, the groups that wait, and what was said."""
+
+    def __init__(self, groups: Sequence[Group], options: Options, timeout: float) -> None:
+        self._waiting: SimpleQueue[Group] = SimpleQueue()
+        for group in groups:
+            self._waiting.put(group)
+        self._said: SimpleQueue[Message | None] = SimpleQueue()
+        self._options, self._timeout = msgspec.json.encode(options).decode(), timeout
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    def results(self, processes: int, progress: Progress) -> Iterator[Shown]:
+        """Start so many, and pass on what they show until all have ended."""
+        for _ in range(processes):
+            threading.Thread(target=self._serve, daemon=True).start()
+        while processes:
+            message = self._said.get()
+            if message is None:
+                processes -= 1
+            elif message.shown is not None:
+                yield message.shown
+            elif message.at:
+                progress(message.at)
+
+    def stop(self) -> None:
+        """Leave none behind, whatever they are at."""
+        self._stopped = True
+        for process in tuple(self._running):
+            process.kill()
+
+    def _serve(self) -> None:
+        """Groups for one process after the other, until none is left."""
+        try:
+            while not self._stopped:
+                with tempfile.TemporaryFile() as errors:
+                    if self._with_one_process(errors):
+                        return
+        finally:
+            self._said.put(None)
+
+    def _with_one_process(self, errors: IO[bytes]) -> bool:
+        """Whether no group is left; else the process has died."""
+        command = [sys.executable, "-m", "mapproof.proofs.worker", self._options]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+        ) as process:
+            self._running.add(process)
+            try:
+                while not self._stopped:
+                    try:
+                        group = self._waiting.get_nowait()
+                    except Empty:
+                        return True
+                    if missing := self._hand_over(process, group):
+                        process.kill()
+                        process.wait()
+                        self._lost(missing, process, errors)
+                        return False
+                return True
+            finally:
+                process.kill()
+                self._running.discard(process)
+
+    def _hand_over(self, process: subprocess.Popen[bytes], group: Group) -> list[Job]:
+        """Have one group done; the jobs of which nothing was heard."""
+        assert process.stdin is not None and process.stdout is not None
+        missing = {job.name: job for job in group}
+        order = Order(tuple(missing), self._timeout)
+        try:
+            process.stdin.write(msgspec.json.encode(order) + b"\n")
+            process.stdin.flush()
+        except OSError:
+            return list(missing.values())
+        for line in process.stdout:
+            message = msgspec.json.decode(line, type=Message)
+            if message.done:
+                return []
+            if message.shown is not None:
+                missing.pop(message.shown.evidence.name)
+            self._said.put(message)
+        return list(missing.values())
+
+    def _lost(self, jobs: list[Job], process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+        errors.seek(0)
+        last = (errors.read().decode(errors="replace").strip().splitlines() or ["without a word"])[-1]
+        for job in jobs:
+            reason = f"its process ended: {last}"
+            evidence = Evidence(job.name, Kind.PROOF, Verdict.INCONCLUSIVE, reason, 0.0)
+            self._said.put(Message(shown=Shown(evidence, job.part, reason)))
