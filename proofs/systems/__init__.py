@@ -11,7 +11,8 @@ from mapproof.proofs.chapters import Chapter
 
 def chapters() -> tuple[Chapter, ...]:
     """All of them, in the order of the table."""
+    from mapproof.proofs.systems.promotion_of_one_key_mutants import CHAPTER as ONE_KEY
     from mapproof.proofs.systems.sync_map import SYNC_MAP
     from mapproof.proofs.systems.sync_map.mutants import BOUND, MUTANTS
 
-    return (Chapter(SYNC_MAP, MUTANTS, (BOUND,)),)
+    return (Chapter(SYNC_MAP, MUTANTS, (BOUND,)), ONE_KEY)
