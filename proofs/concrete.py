@@ -167,7 +167,7 @@ class Machine:
         """The cells that decide the value of the tree, as function and arguments: Python looks no further."""
         watched = _Watched(state)
         self.evaluate(watched, node, scope)
-        places = list(self.layout.places())
+        places = self.layout.places
         return {(places[slot][0].name, places[slot][1]) for slot in watched.seen}
 
     def predicate(self, statement: str) -> Callable[[State], bool]:

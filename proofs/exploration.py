@@ -262,7 +262,7 @@ def _line(machine: Machine, action: str, arguments: tuple[Value, ...], before: S
     choice = ", ".join(f"{parameter.name}={value}" for parameter, value in others)
     changed = [
         f"{f.label.format(*cell)} = {machine.layout.value(f.result, new)}"
-        for (f, cell), old, new in zip(machine.layout.places(), before, after, strict=True)
+        for (f, cell), old, new in zip(machine.layout.places, before, after, strict=True)
         if old != new and not f.ghost
     ]
     called = f"{action}({choice})" if choice else action

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import TypeAlias
 
 from mapproof.proofs.chapters import Bound
@@ -116,12 +117,11 @@ class Layout:
             picture[name] = dict(zip(self.cells(function), values, strict=True))
         return picture
 
-    def places(self) -> Iterator[tuple[Function, Cell]]:
+    @cached_property
+    def places(self) -> tuple[tuple[Function, Cell], ...]:
         """What lies in each slot, in their order."""
-        for name in self.offsets:
-            function = self.functions[name]
-            for cell in self.cells(function):
-                yield function, cell
+        functions = [self.functions[name] for name in self.offsets]
+        return tuple((function, cell) for function in functions for cell in self.cells(function))
 
 
 def elements_of(system: System, bound: Bound) -> dict[str, tuple[str, ...]]:
