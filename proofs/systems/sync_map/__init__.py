@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from mapproof.proofs.systems.sync_map.calls import CALL_STEPS, initial
 from mapproof.proofs.systems.sync_map.clear import CLEAR_STEPS
+from mapproof.proofs.systems.sync_map.consequences import LEMMAS, STEP_PROPERTIES
 from mapproof.proofs.systems.sync_map.dirty import DIRTY_STEPS
 from mapproof.proofs.systems.sync_map.entries import ENTRY_STEPS
 from mapproof.proofs.systems.sync_map.invariant import MAP_INVARIANT, contents
@@ -26,4 +27,6 @@ SYNC_MAP = system(
     actions=(*CALL_STEPS, *LOOKUP_STEPS, *ENTRY_STEPS, *DIRTY_STEPS, *CLEAR_STEPS),
     invariants=(*MAP_INVARIANT, *THREAD_INVARIANT),
     background=(contents, seen_current),
+    lemmas=LEMMAS,
+    step_properties=STEP_PROPERTIES,
 )

@@ -225,11 +225,11 @@ def copy_progress() -> Bool:
 
 @invariant("misses stay below the length of dirty", performance=True)
 def misses_below_length() -> Bool:
-    """With mu free, misses is 0 or less than len(dirty); the holder of mu may have a promotion to do first."""
+    """With mu free, misses is 0, or read is amended and misses < len(dirty); under mu a promotion may be due first."""
     due = owner_at(
         PC.MISS_LOCKED, PC.PROMOTE_READ, PC.PROMOTE_DIRTY, PC.PROMOTE_MISSES, PC.CLEAR_DIRTY, PC.CLEAR_MISSES
     )
-    return all_of(m.misses >= 0, any_of(due, m.misses == 0, m.misses < m.dirty.length))
+    return all_of(m.misses >= 0, any_of(due, m.misses == 0, all_of(m.amended, m.misses < m.dirty.length)))
 
 
 @invariant("the map holds what its operations put there")

@@ -179,7 +179,6 @@ def seen_current() -> Bool:
 @invariant("who finds no entry has seen the key absent")
 def absent_seen() -> Bool:
     """Where an operation has no entry and will look no further, its key was absent at some moment of the call."""
-    found_none = all_of
     return forall(
         Thread,
         lambda t: all_of(
