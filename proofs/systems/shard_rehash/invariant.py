@@ -7,11 +7,12 @@ those of `impl/sharded_map_invariants.py`, which checks the same sentences on ru
 
 from __future__ import annotations
 
-from mapproof.proofs.systems.shard_rehash.parts import child_for, exchanges, new_value
+from mapproof.proofs.systems.shard_rehash.parts import exchanges, new_value
 from mapproof.proofs.systems.shard_rehash.state import (
     PC,
     Bin,
     Key,
+    Migrating,
     Op,
     Shard,
     Thread,
@@ -55,9 +56,14 @@ def is_split(s: Shard) -> Bool:
     return s.split != no_split
 
 
-def is_child(c: Shard, s: Shard) -> Bool:
-    """c is one of the new shards of s."""
-    return all_of(is_split(s), c.made_by == s.split)
+def migrating_1() -> Bool:
+    """The front shard is split, and still the owner."""
+    return all_of(m.busy, is_split(m.front), m.front.routed)
+
+
+def new_for(k: Key) -> Shard:
+    """front.split.child_of(hash of k)"""
+    return If(m.front.split.upper[k], m.one, m.zero)
 
 
 def visits(t: Thread, s: Shard) -> Bool:
@@ -107,7 +113,8 @@ def made() -> Bool:
             lambda s: all_of(
                 s.split.made,
                 s.made_by.made,
-                implies(~s.made, ~s.published, ~is_split(s), s.made_by == no_split),
+                implies(~s.made, ~s.published, s.made_by == no_split),
+                implies(is_split(s), s.published),
                 implies(s.mu, s.published),
                 implies(s.waiting, s.published),
             ),
@@ -115,18 +122,29 @@ def made() -> Bool:
     )
 
 
-@invariant("a split has one old shard and two new ones")
-def split_family() -> Bool:
-    """No two shards have the same split, nor are two of them new[0] or new[1] of one, nor is one its own."""
+@invariant("a split has two new shards")
+def new_shards() -> Bool:
+    """zero and one are all that the split of the front shard has made. No shard has the split that made it; and one
+    that was made by a split which is migrating 0 has come to the route."""
+    front = m.front
     return all_of(
-        forall(Shard, lambda s: implies(is_split(s), s.made_by != s.split)),
         forall(
             Shard,
-            Shard,
-            lambda s, r: all_of(
-                implies(all_of(is_split(s), s.split == r.split), s == r),
-                implies(all_of(s.made_by != no_split, s.made_by == r.made_by, s.second == r.second), s == r),
+            lambda s: all_of(
+                implies(is_split(s), s.made_by != s.split),
+                implies(
+                    all_of(s.made_by != no_split, s.made_by.migrating == Migrating.NEW_ONLY), s.published
+                ),
+                implies(
+                    all_of(m.busy, is_split(front), s.made_by == front.split),
+                    s == If(s.second, m.one, m.zero),
+                ),
             ),
+        ),
+        implies(
+            all_of(m.busy, is_split(front)),
+            *(m.zero.made_by == front.split, ~m.zero.second),
+            *(m.one.made_by == front.split, m.one.second),
         ),
     )
 
@@ -182,15 +200,9 @@ def left_the_route() -> Bool:
 
 
 @invariant("new shards are out of reach until the switch")
-def children_hidden() -> Bool:
-    """The new shards of a shard are on the route, or were, exactly if it has left the route; until then whole."""
-    return forall(
-        Shard,
-        Shard,
-        lambda s, c: implies(
-            is_child(c, s), s.published, c.published == ~s.routed, implies(~c.published, ~is_split(c))
-        ),
-    )
+def new_shards_hidden() -> Bool:
+    """While the front shard is migrating 1, its new shards have never been on the route."""
+    return implies(migrating_1(), ~m.zero.published, ~m.one.published)
 
 
 # ------------------------------------------------------------------------------------------------ the migration
@@ -225,6 +237,7 @@ def migrator_locals() -> Bool:
             implies(at(t, PC.MIGRATE_LOCK, PC.SPLIT, *COPYING), t.shard.routed),
             implies(at(t, *COPYING), is_split(t.shard)),
             implies(switched, ~t.shard.routed, is_split(t.shard), t.over),
+            implies(at(t, PC.SWITCH_MIGRATING), m.zero.published, m.one.published),
             implies(all_of(after_batch, t.over), switched_away(t.shard)),
             implies(all_of(after_batch, ~t.over), t.shard.routed, is_split(t.shard)),
             ~at(t, PC.DROP),
@@ -246,15 +259,13 @@ def cursor() -> Bool:
 def copies() -> Bool:
     """Until the switch a new shard holds for a key what the old one does, or nothing; once copied, not nothing.
     A key that is being written is left out."""
-    return forall(
-        Shard,
-        Shard,
-        Key,
-        lambda s, c, k: implies(
-            all_of(is_child(c, s), s.routed, c.covers[k], ~k.torn),
-            any_of(c.held[k] == s.held[k], all_of(c.held[k] == absent, ~k.bin.copied)),
-        ),
-    )
+    front = m.front
+
+    def agree(k: Key) -> Bool:
+        copy = new_for(k).held[k]
+        return any_of(copy == front.held[k], all_of(copy == absent, ~k.bin.copied))
+
+    return implies(migrating_1(), forall(Key, lambda k: implies(all_of(front.covers[k], ~k.torn), agree(k))))
 
 
 @invariant("what is written once is written twice before the lock is given back")
@@ -293,11 +304,10 @@ def copied_chain() -> Bool:
         ),
         forall(
             Thread,
-            Shard,
             Key,
-            lambda t, c, k: implies(
-                all_of(at(t, PC.COPY_ONE), k.bin == t.bin, child_for(c, t.shard, k), ~c.second, c.covers[k]),
-                c.held[k] == t.shard.held[k],
+            lambda t, k: implies(
+                all_of(at(t, PC.COPY_ONE), k.bin == t.bin, t.shard.covers[k], ~t.shard.split.upper[k]),
+                m.zero.held[k] == t.shard.held[k],
             ),
         ),
     )
@@ -436,21 +446,15 @@ def writer_locals() -> Bool:
             implies(at(t, *WRITING), t.shard == m.route[t.key]),
             implies(at(t, PC.WRITE_OLD), t.found == t.shard.held[t.key], exchanges(t, t.found)),
             implies(at(t, PC.WRITE_NEW), t.shard.held[t.key] == new_value(t), exchanges(t, t.found)),
+            implies(
+                all_of(at(t, PC.WRITE_NEW), is_split(t.shard)),
+                one_of(new_for(t.key).held[t.key], t.found, absent),
+            ),
             implies(any_of(at(t, PC.WRITE_NEW), took_effect), t.found == t.taken),
             implies(took_effect, t.wrote == exchanges(t, t.taken)),
         )
 
-    return all_of(
-        forall(Thread, of),
-        forall(
-            Thread,
-            Shard,
-            lambda t, c: implies(
-                all_of(at(t, PC.WRITE_NEW), is_child(c, t.shard), c.covers[t.key]),
-                one_of(c.held[t.key], t.found, absent),
-            ),
-        ),
-    )
+    return forall(Thread, of)
 
 
 INVARIANT = invariants_in(globals())

@@ -108,6 +108,8 @@ def split_begin(t: Thread, split: Split, zero: Shard, one: Shard) -> None:
     everywhere(Shard.second, lambda c: If(new(c), c == one, c.second))
     everywhere(Shard.made, lambda c: any_of(new(c), c.made))
     s.split = split
+    m.zero = zero
+    m.one = one
     t.pc = PC.CURSOR
 
 

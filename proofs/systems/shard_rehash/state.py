@@ -198,6 +198,8 @@ class ShardedMap(Globals, prefix="m"):
     migrator = Field(Bool)  # held
     front = Field(Shard)  # waiting[0], once a migration of it was begun
     busy = Field(Bool)  # there is such a one: what was done of it counts
+    zero = Field(Shard, ghost=True)  # front.split.new[0]
+    one = Field(Shard, ghost=True)  # front.split.new[1]
 
 
 m = ShardedMap()
