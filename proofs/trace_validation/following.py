@@ -1,7 +1,7 @@
 """One access of the code in the model: which action it is, or whether it is silent; what the binding's table means.
 
 The idea: this is a function of where the model stands, of the thread, of the access and of the picture that it left;
-nothing here remembers a run. So what was found once holds for every run that comes there again.
+nothing here remembers a run. So what was found once holds for every run that comes there again (`validator` keeps it).
 """
 
 from __future__ import annotations
@@ -89,14 +89,17 @@ class Follower:
         self._model = model
         self._starting = _by_place(binding)
         self._inner = _inner_by_place(binding)
-        self._known: dict[tuple[Standing, Step], Followed] = {}
 
     def follow(self, standing: Standing, step: Step) -> Followed:
         """What the access is to the model, which stands there. Raises Parted if it is nothing."""
-        followed = self._known.get((standing, step))
-        if followed is None:
-            followed = self._known[standing, step] = self._follow(standing, step)
-        return followed
+        amidst = standing.of(step.thread)
+        if amidst is None:
+            return self._first_of(self.reached(standing, step.thread), step)
+        return (
+            self._complete(standing, amidst, step)
+            if amidst.happened
+            else self._from(Followed(standing), step, amidst)
+        )
 
     def reached(self, standing: Standing, thread: str) -> Iterator[Followed]:
         """Where the model may stand when the thread acts next: as it is, or after steps without an access."""
@@ -125,16 +128,6 @@ class Follower:
 
     def _place(self, state: int, thread: str) -> Value:
         return self._model.value(state, (self._binding.place, (thread,)))
-
-    def _follow(self, standing: Standing, step: Step) -> Followed:
-        amidst = standing.of(step.thread)
-        if amidst is None:
-            return self._first_of(self.reached(standing, step.thread), step)
-        return (
-            self._complete(standing, amidst, step)
-            if amidst.happened
-            else self._from(Followed(standing), step, amidst)
-        )
 
     def _first_of(self, starts: Iterator[Followed], step: Step) -> Followed:
         """The first that leads to an action with this access; if none does, the first at which it is silent."""

@@ -7,7 +7,7 @@ call that stores brings one pointer with it. Which access is which step is told 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -76,6 +76,12 @@ class SyncMapBinding(Binding):
             "EntryMap": ("nil", *(f"map{n}" for n in range(maps))),
             "Thread": tuple(self.thread(client) for client in range(clients)),
         }
+        self._cells = {table: self._cells_of(table) for table in self._domains["EntryMap"]}
+
+    def _cells_of(self, table: str) -> tuple[Cell, tuple[tuple[Any, Cell, Cell], ...]]:
+        """The cell of its length, and for each key those of whether it has the key and of the entry."""
+        rows = ((key, (HAS, (table, k)), (ENTRY, (table, k))) for key, k in self._keys.items())
+        return (LENGTH, (table,)), tuple(rows)
 
     @property
     def domains(self) -> Mapping[str, tuple[str, ...]]:
@@ -94,42 +100,45 @@ class SyncMapBinding(Binding):
             names.means(getattr(subject, role), role)
 
     def picture(self, subject: Any, names: Names) -> Picture:
-        return tuple(self._cells(subject, names))
-
-    def _cells(self, subject: Any, names: Names) -> Iterator[tuple[Cell, Value]]:
         read, dirty = subject.read.peek(), subject.dirty.peek()
-        yield READ, names.name("EntryMap", read.m)
-        yield AMENDED, read.amended
-        yield DIRTY_MAP, names.name("EntryMap", dirty)
-        yield MISSES, subject.misses.peek()
         held = subject.mu.locked()
-        yield HELD, held
+        shown: list[tuple[Cell, Value]] = [
+            (READ, names.name("EntryMap", read.m)),
+            (AMENDED, read.amended),
+            (DIRTY_MAP, names.name("EntryMap", dirty)),
+            (MISSES, subject.misses.peek()),
+            (HELD, held),
+        ]
         if held:
-            yield OWNER, self.thread(subject.mu.holder)
-        for table in (read.m,) if dirty is None or dirty is read.m else (read.m, dirty):
-            yield from self._table(table, names)
+            shown.append((OWNER, self.thread(subject.mu.holder)))
+        self._table(read.m, names, shown)
+        if dirty is not None and dirty is not read.m:
+            self._table(dirty, names, shown)
+        return tuple(shown)
 
-    def _table(self, table: Any, names: Names) -> Iterator[tuple[Cell, Value]]:
+    def _table(self, table: Any, names: Names, shown: list[tuple[Cell, Value]]) -> None:
         name = names.name("EntryMap", table)
         names.means(table, "map", name)
         items = table.peek()
-        yield (LENGTH, (name,)), len(items)
-        for key, element in self._keys.items():
+        length, rows = self._cells[name]
+        shown.append((length, len(items)))
+        for key, has, slot in rows:
             entry = items.get(key)
-            yield (HAS, (name, element)), entry is not None
+            shown.append((has, entry is not None))
             if entry is not None:
-                slot = names.name("Entry", entry)
-                names.means(entry.p, "p", slot)
-                yield (ENTRY, (name, element)), slot
-                yield from self._pointer(slot, entry.p.peek(), names)
+                element = names.name("Entry", entry)
+                names.means(entry.p, "p", element)
+                shown.append((slot, element))
+                self._pointer(element, entry.p.peek(), names, shown)
 
-    def _pointer(self, slot: str, p: Any, names: Names) -> Iterator[tuple[Cell, Value]]:
+    def _pointer(self, entry: str, p: Any, names: Names, shown: list[tuple[Cell, Value]]) -> None:
+        cell = P, (entry,)
         if p is None or isinstance(p, Enum):
-            yield (P, (slot,)), "nil" if p is None else "expunged"
+            shown.append((cell, "nil" if p is None else "expunged"))
             return
         pointer = names.known("Pointer", p) or names.call("Pointer", p, names.own[names.actor])
-        yield (P, (slot,)), pointer
-        yield (VALUE, (pointer,)), _value(p.value)
+        shown.append((cell, pointer))
+        shown.append(((VALUE, (pointer,)), _value(p.value)))
 
     def call(self, thread: str, request: Request, names: Names) -> tuple[str, tuple[Value, ...]]:
         op = OPERATIONS[request.operation]

@@ -13,15 +13,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, Final
 
 from mapproof.impl import sync
 from mapproof.proofs.layout import Value
 from mapproof.proofs.trace_validation.account import Entry, Parting, told
 from mapproof.proofs.trace_validation.binding import Binding, Names, OutOfElements, Picture, Request, Seen
-from mapproof.proofs.trace_validation.following import Follower, Parted, Standing, Step, sound, unbroken
+from mapproof.proofs.trace_validation.following import (
+    Followed,
+    Follower,
+    Parted,
+    Standing,
+    Step,
+    sound,
+    unbroken,
+)
 from mapproof.proofs.trace_validation.model import Model
 from mapproof.spec.accesses import Access
+
+_LOOKS: Final = frozenset({Access.LOAD, Access.READ})
+"""They leave the object as it was pictured before. What changed beside all accesses is seen with the next that writes,
+or when the call returns."""
 
 
 class Validator:
@@ -45,13 +57,17 @@ class Validator:
         self.covered: set[str] = set()
         self.follower = Follower(binding, self.model)
         self._seen: dict[object, Seen] = {}
+        self._known: dict[object, Followed] = {}
+        self._agreeing: set[tuple[int, int]] = set()
+        self._standings: dict[Standing, Standing] = {}
+        self._pictures: dict[Picture, int] = {}
 
     def begin(self, subject: Any) -> None:
         """A run on this new object begins."""
         self.complaint = self.undecided = None
         self._subject = subject
         self._names = Names(self.binding.domains)
-        self._standing = Standing(self.model.initial)
+        self._standing = self._same(Standing(self.model.initial))
         self._calls: dict[int, Request] = {}
         self._log: list[Entry] = []
         self._doing: tuple[int, Seen] | None = None
@@ -100,21 +116,22 @@ class Validator:
             try:
                 if error is not None:
                     raise Parted(f"the model raises nothing, the code {error}")
+                self._picture()
+                self._unchanged("something was changed beside all accesses")
                 self._answer(self.binding.thread(client), request, answer)
             except Parted as parted:
-                self._complain(client, None, self._picture(), parted)
+                self._complain(client, None, parted)
         return self.complaint
 
     # -- what is made of it
 
     def _check_start(self) -> None:
-        picture = self._picture()
+        self._picture()
         try:
-            if not self.follower.agrees(self._standing, picture):
-                raise Parted("the new object is not in the model's initial state")
+            self._unchanged("the new object is not in the model's initial state")
             unbroken(self.model.broken(self.model.initial))
         except Parted as parted:
-            self._complain(0, None, picture, parted)
+            self._complain(0, None, parted)
 
     def _access(self, client: int, target: object, access: Access) -> None:
         code, line = _place(sys._getframe(1))
@@ -137,27 +154,46 @@ class Validator:
         except OutOfElements as reason:
             self.undecided = str(reason)
         except Parted as parted:
-            self._complain(client, None, self._picture(), parted)
+            self._complain(client, None, parted)
 
     def _match(self, client: int, seen: Seen) -> None:
         thread = self._names.actor = self.binding.thread(client)
-        picture = self._picture()
+        if seen.access not in _LOOKS:
+            self._picture()
         try:
             if seen.role in self.binding.unmodelled:
                 self.outside += 1
-                if not self.follower.agrees(self._standing, picture):
-                    raise Parted(f"the model does not speak of {seen}, which changed what it does speak of")
+                self._unchanged(f"the model does not speak of {seen}, which changed what it does speak of")
                 return
-            followed = self.follower.follow(
-                self._standing, Step(thread, seen, picture, self._names.brought())
-            )
+            followed = self._followed(thread, seen)
         except Parted as parted:
-            self._complain(client, seen, picture, parted)
+            self._complain(client, seen, parted)
             return
         self.matched += 1
         self._standing = followed.standing
         self._log[-1].did = followed.actions
-        self.covered.update(followed.actions)
+
+    def _followed(self, thread: str, seen: Seen) -> Followed:
+        """What the access is in the model; looked up, if another run came this way."""
+        brought = self._names.brought()
+        key = id(self._standing), thread, id(seen), self._picture_number, brought
+        followed = self._known.get(key)
+        if followed is None:
+            followed = self.follower.follow(self._standing, Step(thread, seen, self._pictured, brought))
+            followed = self._known[key] = Followed(self._same(followed.standing), followed.actions)
+            self.covered.update(followed.actions)
+        return followed
+
+    def _same(self, standing: Standing) -> Standing:
+        """The one object for all that are equal, which is kept: its address is its name."""
+        return self._standings.setdefault(standing, standing)
+
+    def _unchanged(self, wrong: str) -> None:
+        key = id(self._standing), self._picture_number
+        if key not in self._agreeing:
+            if not self.follower.agrees(self._standing, self._pictured):
+                raise Parted(wrong)
+            self._agreeing.add(key)
 
     def _answer(self, thread: str, request: Request, answer: Any) -> None:
         if self._standing.of(thread) is not None:
@@ -185,14 +221,17 @@ class Validator:
         reached = self.model.step(standing.state, action, arguments)
         if reached is None:
             raise Parted(f"{action} cannot happen in the model's state")
-        self._standing = standing.moved(sound(reached).state, thread)
+        self._standing = self._same(standing.moved(sound(reached).state, thread))
         self._log[-1].did = (*before, action)
         self.covered.update(self._log[-1].did)
 
-    def _picture(self) -> Picture:
-        return self.binding.picture(self._subject, self._names)
+    def _picture(self) -> None:
+        """Look at the real object."""
+        picture = self.binding.picture(self._subject, self._names)
+        self._picture_number = self._pictures.setdefault(picture, len(self._pictures))
+        self._pictured = picture
 
-    def _complain(self, client: int, seen: Seen | None, picture: Picture, parted: Parted) -> None:
+    def _complain(self, client: int, seen: Seen | None, parted: Parted) -> None:
         parting = Parting(
             str(parted),
             client,
@@ -200,16 +239,17 @@ class Validator:
             seen,
             self._standing.state,
             self._standing.owed(),
-            picture,
+            self._pictured,
         )
         self.complaint = told(self.binding, self.model, parting, self._log)
 
 
 def _place(frame: FrameType | None) -> tuple[CodeType, int]:
     """The code that calls the primitive in whose method the frame is, and the line."""
-    while frame is not None and frame.f_code.co_filename != sync.__file__:
+    own = sync.__file__
+    while frame is not None and frame.f_code.co_filename != own:
         frame = frame.f_back
-    while frame is not None and frame.f_code.co_filename == sync.__file__:
+    while frame is not None and frame.f_code.co_filename == own:
         frame = frame.f_back
     assert frame is not None, "an access is made in a method of a primitive, which somebody calls"
     return frame.f_code, frame.f_lineno
