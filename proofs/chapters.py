@@ -41,7 +41,8 @@ class Bound:
 
     def __str__(self) -> str:
         sizes = [f"{size} {name}" for name, size in self.elements.items()]
-        return ", ".join([*sizes, *(f"{name} at most {times} times" for name, times in self.at_most.items())])
+        limits = [f"{name} at most {times} times" for name, times in self.at_most.items()]
+        return ", ".join([*sizes, *limits]) or "without a bound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,13 @@ def statements_of(system: System) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """What is known of one system. `bounds` are parts that are run to exhaustion beside the proof, smallest first."""
+    """What is known of one system. `bounds` are parts that are run to exhaustion beside the proof, smallest first.
+
+    `refuted` are claims about the system that are false: each is a mutant whose replaced steps are the right ones but
+    for what they claim, or are a repair that is none. The run that its fault is seen in is the refutation.
+    """
 
     system: System
     mutants: tuple[Mutant, ...]
     bounds: tuple[Bound, ...]
+    refuted: tuple[Mutant, ...] = ()
