@@ -11,8 +11,21 @@ from mapproof.proofs.chapters import Chapter
 
 def chapters() -> tuple[Chapter, ...]:
     """All of them, in the order of the table."""
+    from mapproof.proofs.systems.hash_writing_mutants import CHAPTER as HASH_WRITING
+    from mapproof.proofs.systems.hash_writing_mutants import VARIANT_CHAPTER as ATOMIC_END
+    from mapproof.proofs.systems.inventory_mutants import CHAPTER as INVENTORY
+    from mapproof.proofs.systems.local_cache_mutants import CHAPTER as LOCAL_CACHE
     from mapproof.proofs.systems.promotion_of_one_key_mutants import CHAPTER as ONE_KEY
+    from mapproof.proofs.systems.rwmutex_mutants import CHAPTER as RWMUTEX
     from mapproof.proofs.systems.sync_map import SYNC_MAP
     from mapproof.proofs.systems.sync_map.mutants import BOUND, MUTANTS
 
-    return (Chapter(SYNC_MAP, MUTANTS, (BOUND,)), ONE_KEY)
+    return (
+        Chapter(SYNC_MAP, MUTANTS, (BOUND,)),
+        ONE_KEY,
+        RWMUTEX,
+        INVENTORY,
+        LOCAL_CACHE,
+        HASH_WRITING,
+        ATOMIC_END,
+    )
