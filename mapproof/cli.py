@@ -10,7 +10,7 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -22,7 +22,6 @@ from mapproof.spec.evidence import Evidence, Verdict, exit_code
 from mapproof.spec.operations import WHOLE_MAP, Op
 
 if TYPE_CHECKING:
-    from mapproof.proofs import Job
     from mapproof.stateful_tests.trace import Trace
 
 EXITS = "Exit codes: 0 nothing wrong found, 1 a counterexample, 2 bad usage or input, 3 no verdict."
@@ -314,31 +313,59 @@ def history(
     metavar="SECONDS",
     default=60.0,
     show_default=True,
-    help="Seconds for a statement.",
+    help="Seconds for a system, or for a lemma.",
 )
+@click.option("--cross-check", is_flag=True, help="Put every obligation to cvc5 too.")
+@click.option(
+    "--smt",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Keep what cvc5 is asked, as SMT-LIB files.",
+)
+@click.option("--one-by-one", is_flag=True, help="No two obligations in one query: for exact times.")
+@click.option(
+    "--explain", metavar="NAME", help="All about a statement, an obligation (ACTION/STATEMENT), a mutant."
+)
+@click.option("--system", "target", metavar="FILE.py[:NAME]", help="Prove a system of your own.")
+@click.option("--summary", is_flag=True, help="One line for each system and sort of thing.")
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 @json_option
-def prove(words: tuple[str, ...], timeout: float, quiet: bool, json_file: Path | None) -> None:
+def prove(
+    words: tuple[str, ...],
+    timeout: float,
+    cross_check: bool,
+    smt: Path | None,
+    one_by_one: bool,
+    explain: str | None,
+    target: str | None,
+    summary: bool,
+    quiet: bool,
+    json_file: Path | None,
+) -> None:
     """Prove the statements whose name holds every WORD; all of them without one."""
-    from mapproof.proofs import ExtraMissing, run, statements
+    from mapproof import proving
+    from mapproof.proofs.checks import ExtraMissing, Options
+    from mapproof.proofs.own_systems import SystemFileError
+    from mapproof.proofs.summary import summaries
     from mapproof.report import progress
 
-    jobs = [job for job in statements() if all(word.lower() in job.name.lower() for word in words)]
-    if not jobs:
-        raise BadInput(f"no statement is named {' '.join(words)!r}; `mapproof prove` lists them all")
+    options = Options(cross_check or smt is not None, one_by_one, None if smt is None else str(smt), target)
     try:
         with progress() as show:
-            results = [_proved(job, timeout, show, run) for job in jobs]
-    except ExtraMissing as error:
+            if explain is not None:
+                told = proving.explained(explain, options, timeout, show)
+            else:
+                shown = proving.prove(words, options, timeout, show)
+    except (ExtraMissing, SystemFileError, proving.NothingNamed) as error:
         raise BadInput(str(error)) from None
-    _finish(results, json_file, None, quiet=quiet)
-
-
-def _proved(
-    job: Job, timeout: float, show: Callable[[str], None], run: Callable[[Job, float], Evidence]
-) -> Evidence:
-    show(job.name)
-    return run(job, timeout)
+    if explain is not None:
+        print(told.text)
+        sys.exit(exit_code([told.verdict]))
+    if summary:
+        _finish(summaries(shown), json_file, None, quiet=quiet)
+    if not quiet:
+        proving.print_proofs(shown, details=bool(words))
+    _finish([one.evidence for one in shown], json_file, None, quiet=True)
 
 
 @main.command(epilog=EXITS)

@@ -30,15 +30,19 @@ SCHEMA = 1
 def print_results(results: Sequence[Evidence], told: Trace | None = None) -> None:
     """The table, then each counterexample in full, then one line that sums up. `told`, of the only counterexample, is
     shown in its place where the terminal has colours."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDTH_OF_A_FILE)
+    console = plain_console()
     console.print(_table(results))
     for result in results:
         if result.counterexample is not None:
             console.rule(escape(result.name), align="left")
             _print_account(console, result.counterexample, told)
     print(summary(results))
+
+
+def plain_console() -> Console:
+    """The terminal; where there is none, wide enough that lines stay whole."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDTH_OF_A_FILE)
 
 
 def print_trace(told: Trace) -> None:
@@ -64,9 +68,8 @@ def _table(results: Sequence[Evidence]) -> Table:
     table.add_column("scope", overflow="fold")
     table.add_column("seconds", justify="right", no_wrap=True)
     for result in results:
-        colour = _colour(result.verdict)
         table.add_row(
-            f"[{colour}]{result.verdict}[/]",
+            f"[{colour(result.verdict)}]{result.verdict}[/]",
             escape(result.name),
             escape(result.scope),
             f"{result.seconds:.1f}",
@@ -74,7 +77,8 @@ def _table(results: Sequence[Evidence]) -> Table:
     return table
 
 
-def _colour(verdict: Verdict) -> str:
+def colour(verdict: Verdict) -> str:
+    """In which a verdict is printed."""
     if verdict in COUNTEREXAMPLES:
         return "bold red"
     return "yellow" if verdict in NO_VERDICT else "green"

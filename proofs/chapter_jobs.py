@@ -8,21 +8,25 @@ another statement fails is UNDECIDED. The proof is kept, so that all statements 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mapproof.proofs.chapters import Chapter, Mutant, stated
+from mapproof.proofs.chapters import Chapter, Fault, Mutant, stated
 from mapproof.proofs.checks import Answer, Job, Options, Part, Progress
 from mapproof.proofs.deadline import Deadline
 from mapproof.proofs.transition_system import System
 from mapproof.spec.evidence import Verdict
 
 if TYPE_CHECKING:
-    from mapproof.proofs.mutants import MutantCheck
     from mapproof.proofs.obligations import Proof
 
 MOST_STATES = 20_000
 """How many states of a chapter are run beside its proof; the whole of its bounds is for a target of its own."""
+
+CLASS_SECONDS = 10.0
+"""How long a refuted system is run, to say what that amounts to; and a mutant, to see that it is as good."""
 
 _SECOND_PROVER_TIMES = 5
 """How much longer than Z3 cvc5 may take for a system."""
@@ -40,7 +44,7 @@ def jobs_of(chapter: Chapter, options: Options) -> tuple[Job, ...]:
             f"{name}: {title}",
             words,
             ("z3",),
-            partial(_statement, system, names, options.one_by_one),
+            partial(_statement, chapter, names, options.one_by_one),
             Part.STATEMENT,
             f"{name}: {Part.STATEMENT}",
             _STATEMENTS_COST * obligations,
@@ -112,9 +116,22 @@ def proof_of(
 
 
 def _statement(
-    system: System, names: list[str], one_by_one: bool, timeout: float, progress: Progress
+    chapter: Chapter, names: list[str], one_by_one: bool, timeout: float, progress: Progress
 ) -> Answer:
-    return judge(proof_of(system, timeout, progress, one_by_one=one_by_one), names, system.scope)
+    answer = judge(
+        proof_of(chapter.system, timeout, progress, one_by_one=one_by_one), names, chapter.system.scope
+    )
+    if answer.verdict is not Verdict.REFUTED:
+        return answer
+    progress("running the system, to say what the refutation amounts to")
+    return replace(answer, counterexample=f"{answer.counterexample}\n\n{_class(chapter, names[0])}")
+
+
+def _class(chapter: Chapter, statement: str) -> str:
+    from mapproof.proofs.refutations import classify
+
+    bound = chapter.bounds[0] if chapter.bounds else None
+    return str(classify(chapter.system, statement, bound, seconds=CLASS_SECONDS))
 
 
 def judge(whole: Proof, statements: Iterable[str], scope: str) -> Answer:
@@ -160,47 +177,68 @@ def _steps(system: System, timeout: float, progress: Progress) -> Answer:
     return Answer(found.verdict, scope, "\n".join(wrong), details=reasons, by=("Z3",))
 
 
-def _mutants(mutants: tuple[Mutant, ...], timeout: float, progress: Progress) -> Answer:
-    from mapproof.proofs.mutants import check_mutant
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of a mutant: CAUGHT and ALIKE are as they should be. `line` says it in one line."""
 
-    deadline, checks = Deadline(timeout), []
+    kind: _Kind
+    line: str
+
+
+class _Kind(Enum):
+    CAUGHT = auto()
+    ALIKE = auto()
+    WRONG = auto()
+    OPEN = auto()
+
+
+def _mutants(mutants: tuple[Mutant, ...], timeout: float, progress: Progress) -> Answer:
+    deadline, outcomes = Deadline(timeout), list[_Outcome]()
     for mutant in mutants:
         progress(mutant.name)
-        checks.append(check_mutant(mutant, timeout=deadline.remaining()))
-    wrong = [line for check in checks if (line := _not_as_said(check))]
-    undecided = [check for check in checks if check.verdict is Verdict.UNDECIDED]
-    wrongs = [check for check in checks if check.mutant.breaks is not None]
-    caught = [check for check in wrongs if check.caught and check.as_said]
-    alike = [check.mutant.name for check in checks if check.mutant.breaks is None and check.as_said]
-    brief = f"caught {len(caught)} of {len(wrongs)}"
-    if alike:
-        brief += f"; as good as the original, and proved: {', '.join(alike)}"
-    details = tuple(map(_outcome, checks))
-    scope = f"{brief}; caught: {'; '.join(check.mutant.name for check in caught)}"
-    if wrong:
-        return Answer(Verdict.FAILED, scope, "\n".join(wrong), brief, details, by=("Z3",))
-    verdict = Verdict.UNDECIDED if undecided or not checks else Verdict.EXHAUSTED
-    return Answer(verdict, scope, None, brief, details, by=("Z3",))
+        outcomes.append(_outcome(mutant, deadline))
+    of = {kind: [o.line for o in outcomes if o.kind is kind] for kind in _Kind}
+    brief = f"caught {len(of[_Kind.CAUGHT])} of {sum(mutant.breaks is not None for mutant in mutants)}"
+    if of[_Kind.ALIKE]:
+        brief += f", {len(of[_Kind.ALIKE])} as good as the original"
+    lines = tuple(outcome.line for outcome in outcomes)
+    answer = partial(Answer, brief=brief, details=lines, by=("Z3",))
+    scope = f"{brief}: {'; '.join(lines)}"
+    if of[_Kind.WRONG]:
+        return answer(Verdict.FAILED, scope, "\n".join(of[_Kind.WRONG]))
+    return answer(Verdict.UNDECIDED if of[_Kind.OPEN] else Verdict.EXHAUSTED, scope)
 
 
-def _not_as_said(check: MutantCheck) -> str | None:
-    """What is wrong with the outcome of a mutant, one line; None when nothing is, or it is open."""
-    if check.as_said or check.verdict is Verdict.UNDECIDED:
-        return None
+def _outcome(mutant: Mutant, deadline: Deadline) -> _Outcome:
+    from mapproof.proofs.mutants import check_mutant
+
+    check = check_mutant(mutant, timeout=deadline.remaining())
+    at = check.counterexample
+    where = f"{at.action} breaks {at.statement}" if at else ""
+    if check.verdict is Verdict.UNDECIDED:
+        return _Outcome(_Kind.OPEN, f"{mutant.name}: out of time")
+    if mutant.breaks is None:
+        if check.verdict is Verdict.PROVED:
+            return _Outcome(_Kind.ALIKE, f"{mutant.name}: proved, as the original is")
+        return _run_through(mutant, where, deadline)
     if not check.caught:
-        return f"still proved: {check.mutant.name}"
-    said = check.mutant.statement or "nothing"
-    return f"{check.mutant.name}: breaks {', '.join(check.caught_by)}, and was said to break {said}"
+        return _Outcome(_Kind.WRONG, f"still proved: {mutant.name}")
+    if not check.as_said:
+        return _Outcome(_Kind.WRONG, f"{mutant.name}: {where}, and was said to break {mutant.statement}")
+    return _Outcome(_Kind.CAUGHT, f"{mutant.name}: {where} ({mutant.fault.value})")
 
 
-def _outcome(check: MutantCheck) -> str:
-    mutant = check.mutant
-    if check.caught:
-        at = check.counterexample
-        where = f"{at.action} breaks: {at.statement}" if at else ", ".join(check.caught_by)
-        return f"{mutant.name}: {where} ({mutant.fault.value})"
-    found = "proved, as the original" if check.verdict is Verdict.PROVED else "out of time"
-    return f"{mutant.name}: {found} ({mutant.fault.value})"
+def _run_through(mutant: Mutant, where: str, deadline: Deadline) -> _Outcome:
+    """A mutant that is said to be as good, and is not proved: all its states within its bound are looked at."""
+    from mapproof.proofs.refutations import equivalent
+
+    found = equivalent(mutant, seconds=min(CLASS_SECONDS, deadline.remaining()))
+    if found.fault is Fault.EQUIVALENT:
+        line = f"{mutant.name}: {where}, and nothing is wrong in all {found.states:,} states of {found.bound}"
+        return _Outcome(_Kind.ALIKE, line)
+    if found.fault is None:
+        return _Outcome(_Kind.OPEN, f"{mutant.name}: {where}; the search was not finished")
+    return _Outcome(_Kind.WRONG, f"{mutant.name}: {where}, and was said to be as good; {found.fault.value}")
 
 
 # ------------------------------------------------------------------------------------------------ runs
@@ -209,12 +247,15 @@ def _outcome(check: MutantCheck) -> str:
 def _runs(chapter: Chapter, timeout: float, progress: Progress) -> Answer:
     """A number of states, not of seconds, ends the run: two runs of the kit say the same."""
     from mapproof.proofs.exploration import explore, machine_within, rendered
+    from mapproof.proofs.refutations import title_of
 
     bound = chapter.bounds[0]
     machine = machine_within(chapter.system, bound)
     found = explore(machine, most_states=MOST_STATES, seconds=timeout, symmetric=True)
     if found.broken:
-        run = f"{rendered(machine, found.trace)}\nbreaks {', '.join(found.broken)}"
+        steps = rendered(machine, found.trace).splitlines()
+        broken = (f"breaks  {title_of(chapter.system, name)}" for name in found.broken)
+        run = "\n".join([*(f"{number:3}  {step}" for number, step in enumerate(steps, 1)), *broken])
         return Answer(Verdict.FAILED, str(bound), run, by=("Python",))
     if found.exhausted:
         scope = f"{bound}: all {found.states:,} states, up to the names of the elements"

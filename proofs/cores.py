@@ -32,7 +32,7 @@ def core(query: Query, *, timeout: float) -> tuple[str, ...] | None:
     asked.add(*query.given, z3.Not(query.goal))
     asked.add(*(z3.Implies(names[name], held) for name, held in query.held.items()))
     used = _used(asked, names, names)
-    for name in used or ():
+    for name in query.held:
         if used is not None and name in used and deadline.remaining():
             used = _used(asked, names, used - {name}) or used
     return None if used is None else tuple(name for name in names if name in used)

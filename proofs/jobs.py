@@ -79,7 +79,7 @@ def _again(lemma: Lemma, answer: Answer, options: Options, timeout: float) -> An
     script = Script(f"lemma-{lemma.name}", about, (lemma.name,), smt_lib(lemma), expected)
     if options.directory is not None:
         script.write(options.directory)
-    (reply,) = ask(script, timeout=timeout)
+    (reply,) = ask(script, timeout=timeout, each=timeout)
     if reply is expected:
         return replace(answer, by=("Z3", "cvc5"))
     if reply is Reply.UNKNOWN:

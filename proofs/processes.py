@@ -1,20 +1,21 @@
 """Jobs in several processes at once, each result as soon as it is there.
 
-The idea: one thread for each process hands it one group of jobs after the other, the long ones first, and passes
-on what it says; a process that dies costs the jobs that it had not finished, which are INCONCLUSIVE, and a new one
-takes its place. In which order they end makes no difference: whoever called sorts by the list of jobs.
+The idea: each group of jobs has a process to itself, the long groups first, and a thread passes on what it says; a
+process that dies costs the jobs that it had not finished, which are INCONCLUSIVE. In which order they end makes no
+difference: whoever called sorts by the list of jobs.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from queue import Empty, SimpleQueue
-from typing import IO, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -23,6 +24,8 @@ from mapproof.proofs.worker import Message, Order
 from mapproof.spec.evidence import Evidence, Kind, Verdict
 
 PROCESSES = 2
+
+WORKER = "mapproof.proofs.worker"
 
 Group: TypeAlias = tuple[Job, ...]
 
@@ -85,61 +88,42 @@ class _Crew:
             process.kill()
 
     def _serve(self) -> None:
-        """Groups for one process after the other, until none is left."""
+        """One group after the other, until none is left."""
         try:
             while not self._stopped:
-                with tempfile.TemporaryFile() as errors:
-                    if self._with_one_process(errors):
-                        return
+                self._run(self._waiting.get_nowait())
+        except Empty:
+            pass
         finally:
             self._said.put(None)
 
-    def _with_one_process(self, errors: IO[bytes]) -> bool:
-        """Whether no group is left; else the process has died."""
-        command = [sys.executable, "-m", "mapproof.proofs.worker", self._options]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
-        ) as process:
+    def _run(self, group: Group) -> None:
+        """One group in a process of its own."""
+        missing = {job.name: job for job in group}
+        order = msgspec.json.encode(Order(tuple(missing), self._timeout)).decode()
+        command = [sys.executable, "-m", WORKER, self._options, order]
+        pipe, fixed = subprocess.PIPE, {**os.environ, "PYTHONHASHSEED": "0"}
+        with (
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, env=fixed) as process,
+        ):
             self._running.add(process)
             try:
-                while not self._stopped:
-                    try:
-                        group = self._waiting.get_nowait()
-                    except Empty:
-                        return True
-                    if missing := self._hand_over(process, group):
-                        process.kill()
-                        process.wait()
-                        self._lost(missing, process, errors)
-                        return False
-                return True
+                assert process.stdout is not None
+                for line in process.stdout:
+                    message = msgspec.json.decode(line, type=Message)
+                    if message.shown is not None:
+                        del missing[message.shown.evidence.name]
+                    self._said.put(message)
             finally:
                 process.kill()
                 self._running.discard(process)
+            if missing and not self._stopped:
+                errors.seek(0)
+                self._lost(missing.values(), errors.read().decode(errors="replace"))
 
-    def _hand_over(self, process: subprocess.Popen[bytes], group: Group) -> list[Job]:
-        """Have one group done; the jobs of which nothing was heard."""
-        assert process.stdin is not None and process.stdout is not None
-        missing = {job.name: job for job in group}
-        order = Order(tuple(missing), self._timeout)
-        try:
-            process.stdin.write(msgspec.json.encode(order) + b"\n")
-            process.stdin.flush()
-        except OSError:
-            return list(missing.values())
-        for line in process.stdout:
-            message = msgspec.json.decode(line, type=Message)
-            if message.done:
-                return []
-            if message.shown is not None:
-                missing.pop(message.shown.evidence.name)
-            self._said.put(message)
-        return list(missing.values())
-
-    def _lost(self, jobs: list[Job], process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
-        errors.seek(0)
-        last = (errors.read().decode(errors="replace").strip().splitlines() or ["without a word"])[-1]
+    def _lost(self, jobs: Iterable[Job], errors: str) -> None:
+        reason = f"its process ended: {(errors.strip().splitlines() or ['without a word'])[-1]}"
         for job in jobs:
-            reason = f"its process ended: {last}"
             evidence = Evidence(job.name, Kind.PROOF, Verdict.INCONCLUSIVE, reason, 0.0)
             self._said.put(Message(shown=Shown(evidence, job.part, reason)))

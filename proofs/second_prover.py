@@ -138,14 +138,16 @@ FINITE_MODELS = {"finite-model-find": "true"}
 """With this option cvc5 finds the state that refutes an obligation; without it, it gives up on most."""
 
 
-def ask(script: Script, *, timeout: float, options: Mapping[str, str] | None = None) -> tuple[Reply, ...]:
-    """What cvc5 says of each statement, in `timeout` seconds, and in `QUERY_SECONDS` of each."""
+def ask(
+    script: Script, *, timeout: float, options: Mapping[str, str] | None = None, each: float = QUERY_SECONDS
+) -> tuple[Reply, ...]:
+    """What cvc5 says of each statement, in `timeout` seconds in all, and in `each` seconds for one."""
     deadline = Deadline(timeout)
     solver = cvc5.Solver(cvc5.TermManager())
     several = {"incremental": "true"} if len(script.statements) > 1 else {}
     for option, value in {"seed": str(SEED), **several, **(options or {})}.items():
         solver.setOption(option, value)
-    solver.setOption("tlimit-per", str(max(1, int(1000 * min(QUERY_SECONDS, timeout)))))
+    solver.setOption("tlimit-per", str(max(1, int(1000 * min(each, timeout)))))
     solver.setLogic("ALL")
     parser = cvc5.InputParser(solver)
     parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, str(script), script.name)

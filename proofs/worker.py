@@ -1,8 +1,8 @@
-"""A process that runs groups of jobs: `python -m mapproof.proofs.worker OPTIONS`, spoken to in lines of JSON.
+"""A process that runs one group of jobs: `python -m mapproof.proofs.worker OPTIONS ORDER`, both JSON.
 
-The idea: provers crash, and hold the interpreter while they search; so they run in a process that may die alone.
-On its standard input come the names of the jobs of one group and their time; on its standard output go what it is
-at, what each job showed, and the end of the group. It ends at once when its input does: nobody is waiting then.
+The idea: provers crash, hold the interpreter while they search, and answer with another model when they have been
+asked something else before; so each group has a process to itself. On its standard output go, in lines of JSON, what
+it is at and what each job showed. It ends at once when its standard input does: nobody is waiting then.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from queue import SimpleQueue
-from typing import BinaryIO
+from collections.abc import Callable
 
 import msgspec
 
@@ -28,46 +26,37 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of the answer: what is being done, or what a job showed, or the end of the group."""
+    """One line of the answer: what is being done, or what a job showed."""
 
     at: str = ""
     shown: Shown | None = None
-    done: bool = False
 
 
-def main(options: str) -> None:
-    """Serve until the input ends."""
+def main(options: str, order: str) -> None:
+    """Run the group."""
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever a prover prints is no answer
-    jobs = {job.name: job for job in statements(msgspec.json.decode(options, type=Options))}
+    threading.Thread(target=_end_with_the_input, daemon=True).start()
 
     def say(message: Message) -> None:
         answers.write(msgspec.json.encode(message) + b"\n")
 
-    for order in _orders(sys.stdin.buffer):
-        for name in order.jobs:
-            say(Message(at=name))
-            say(Message(shown=_shown(jobs[name], order.timeout, say)))
-        say(Message(done=True))
+    asked = msgspec.json.decode(order, type=Order)
+    jobs = {job.name: job for job in statements(msgspec.json.decode(options, type=Options))}
+    for name in asked.jobs:
+        say(Message(at=name))
+        say(Message(shown=_shown(jobs[name], asked.timeout, say)))
+    os._exit(0)  # the thread waits in vain
 
 
 def _shown(job: Job, timeout: float, say: Callable[[Message], None]) -> Shown:
     return show(job, timeout, lambda text: say(Message(at=f"{job.name}: {text}")))
 
 
-def _orders(stream: BinaryIO) -> Iterator[Order]:
-    """The orders as they come; a thread reads them, so that the end is noticed in the midst of a job."""
-    waiting: SimpleQueue[Order] = SimpleQueue()
-
-    def read() -> None:
-        for line in stream:
-            waiting.put(msgspec.json.decode(line, type=Order))
-        os._exit(0)
-
-    threading.Thread(target=read, daemon=True).start()
-    while True:
-        yield waiting.get()
+def _end_with_the_input() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -209,7 +209,7 @@ def test_the_real_provers_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         module.subprocess,
         "Popen",
-        lambda command, **options: started([*command, "routing", "top"], **options),
+        lambda command, **options: started([*command, "routing", "doubling sends"], **options),
     )
     monkeypatch.setattr(module, "CHAPTERS", ())
     monkeypatch.setattr(module, "REFERENCE_MAPS", ())
