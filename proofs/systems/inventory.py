@@ -22,7 +22,6 @@ from mapproof.proofs.terms import (
     all_of,
     any_of,
     claim,
-    count,
     everywhere,
     forall,
     implies,
@@ -30,6 +29,7 @@ from mapproof.proofs.terms import (
     when,
 )
 from mapproof.proofs.transition_system import action, actions_in, invariant, invariants_in, system
+from mapproof.proofs.tree import Constant
 
 
 class Op(Enumeration):
@@ -85,6 +85,9 @@ class Mu(Globals, prefix="mu"):
 mu = Mu()
 STATE = (Item, Thread, Mu)
 
+ONE = Int(Constant(Int, 1))
+"""Every quantity on plain values, where what is left open is 0."""
+
 
 def at(t: Thread, *places: PC) -> Bool:
     """Thread t is at one of these places."""
@@ -118,7 +121,7 @@ def initial() -> None:
     everywhere(Item.restocked, lambda i: 0)
     everywhere(Item.sold, lambda i: 0)
     everywhere(Thread.pc, lambda t: PC.IDLE)
-    everywhere(Thread.quantity, lambda t: If(t.quantity > 0, t.quantity, count(all_of())))
+    everywhere(Thread.quantity, lambda t: If(t.quantity > 0, t.quantity, ONE))
     mu.writing = False
 
 
