@@ -2,91 +2,230 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
+from gate import ANYWAY, CHAPTER, GATE, NOT_ALIKE, NOT_AS_SAID, SURVIVES
 
-from mapproof.proofs import ExtraMissing, Job, jobs, run, statements
-from mapproof.spec.evidence import Evidence, Kind, Verdict, exit_code
+from mapproof.proofs import ExtraMissing, Job, chapter_jobs, run, statements
+from mapproof.proofs.chapter_jobs import jobs_of
+from mapproof.proofs.checks import Options, Part, show
+from mapproof.proofs.processes import run_all
+from mapproof.proofs.summary import by_subject, headline, summaries
+from mapproof.spec.evidence import Kind, Verdict
 
 NO_HURRY = 280.0
-"""Seconds: the provers need ten, and a machine that does much else at once is no reason for another answer."""
+"""Seconds: the provers need few, and a machine that does much else at once is no reason for another answer."""
 
 
-@pytest.fixture(scope="module")
-def evidence():
-    return {job.name: run(job, timeout=NO_HURRY) for job in statements()}
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch):
+    monkeypatch.setattr(chapter_jobs, "_proofs", {})
 
 
-def test_everything_is_shown(evidence):
-    wrong = {name: e.verdict for name, e in evidence.items() if e.counterexample}
-    assert not wrong
-    assert exit_code(e.verdict for e in evidence.values()) == 0
-    assert {e.kind for e in evidence.values()} == {Kind.PROOF}
+def shown(chapter=CHAPTER, options=Options(), timeout=NO_HURRY):  # noqa: B008
+    return {job.name: show(job, timeout) for job in jobs_of(chapter, options)}
 
 
-def test_each_statement_says_for_how_much_it_holds(evidence):
-    def said(name):
-        e = evidence[name]
-        return e.verdict, e.scope
-
-    model = "all keys, values and threads; a model of Load, Store, LoadAndDelete, sequentially consistent"
-    for title in (
-        "a promotion loses no key",
-        "live keys of read are in dirty",
-        "an entry is expunged exactly when dirty lacks it",
-        "a published read map is never written",
-        "a load answers with a value that the key had at some moment of the call",
-        "a store takes effect exactly once",
-        "a delete that hits takes effect, and answers with the value that it removed",
-    ):
-        assert said(f"sync.Map: {title}") == (Verdict.PROVED, model)
-    verdict, scope = said("sync.Map: the invariant catches every mutant")
-    assert verdict is Verdict.EXHAUSTED
-    assert scope.startswith(
-        "caught 11 of 11: load does not look at read again under the lock; promotion keeps dirty"
+def test_everything_that_is_stated_is_a_job():
+    found = shown()
+    assert {name: (s.evidence.verdict, s.brief) for name, s in found.items()} == {
+        "gate: at most one is inside": (Verdict.PROVED, "4 obligations"),
+        "gate: the gate is shut behind whoever is inside": (Verdict.PROVED, "4 obligations"),
+        "gate: an open gate has nobody behind it": (Verdict.PROVED, "1 obligation"),
+        "gate: entries are never taken back": (Verdict.PROVED, "3 obligations"),
+        "gate: nobody is inside at the door": (Verdict.PROVED, "1 obligation"),
+        "gate: every step of the model can happen": (
+            Verdict.EXHAUSTED,
+            "2 of 3 steps; shown to be dead: climb",
+        ),
+        "gate: the invariant catches every mutant": (
+            Verdict.EXHAUSTED,
+            "caught 2 of 2, 2 as good as the original",
+        ),
+        "gate: runs of the model": (
+            Verdict.EXHAUSTED,
+            "2 Guest, enter at most 2 times: all 5 states, up to the names of the elements",
+        ),
+    }
+    assert {s.evidence.kind for s in found.values()} == {Kind.PROOF}
+    assert {s.evidence.scope for s in found.values() if s.part is Part.STATEMENT} == {"all guests"}
+    assert found["gate: the invariant catches every mutant"].details == (
+        "enter anyway: enter breaks at most one is inside (a reachable bug: a user gets a wrong answer)",
+        (
+            "leave unseen: leave breaks entries are never taken back "
+            "(a reachable bug: a state that breaks the design; no wrong answer within the bound)"
+        ),
+        "leave carefully: proved, as the original is",
+        (
+            "enter below zero: enter breaks at most one is inside, "
+            "and nothing is wrong in all 5 states of 2 Guest, enter at most 2 times"
+        ),
     )
-    verdict, scope = said("sync.Map: every step of the model can happen")
-    assert verdict is Verdict.EXHAUSTED
-    assert scope == "47 of 48 steps; shown to be dead: dirty_locked_skip"
-    verdict, scope = said("routing: doubling sends the keys of shard s to s or s + n")
-    assert (verdict, scope) == (Verdict.PROVED, "all 64-bit hashes, all n = 2^k with k <= 62")
-    verdict, scope = said("routing: by the low bits, the children of shard s are not 2s and 2s + 1")
-    assert verdict is Verdict.EXHAUSTED
-    assert "hash 0x1: shard 1 of 2, then shard 1 of 4" in scope
 
 
 def test_names_are_unique_and_every_statement_has_words():
     listed = statements(second_prover=True)
-    assert len(listed) == len(statements()) + 1
     assert len({job.name for job in listed}) == len(listed)
     assert all(job.words.endswith(".") for job in listed)
+    more = {job.name for job in listed} - {job.name for job in statements()}
+    assert more and {name.partition(": ")[2] for name in more} == {"a second prover agrees"}
 
 
-def test_without_time_nothing_is_claimed(monkeypatch):
-    monkeypatch.setattr(jobs, "_proofs", {})
-    for job in statements(second_prover=True):
-        if "z3" in job.needs:
-            assert run(job, timeout=0.0).verdict is Verdict.UNDECIDED, job.name
+def test_without_time_nothing_is_claimed():
+    """Neither of a system, nor of a lemma; not by Z3, and not by cvc5."""
+    pytest.importorskip("cvc5")
+    listed = [*jobs_of(CHAPTER, Options(second_prover=True))]
+    listed += [job for job in statements() if job.part is Part.LEMMA][:2]
+    verdicts = {job.name: show(job, timeout=0.0).evidence.verdict for job in listed}
+    assert set(verdicts.values()) == {Verdict.UNDECIDED}
 
 
 def test_a_shared_proof_is_asked_once(monkeypatch):
     from mapproof.proofs import obligations
 
-    asked = []
     decided = obligations.Proof((obligations.Result(obligations.Obligation("", ""), Verdict.PROVED),))
-    monkeypatch.setattr(jobs, "_proofs", {})
+    answers, asked = [obligations.Proof(()), obligations.Proof(()), decided], []
     monkeypatch.setattr(
-        obligations, "prove", lambda system, timeout: asked.append(timeout) or answers[len(asked) - 1]
+        obligations, "prove", lambda system, timeout, **rest: asked.append(timeout) or answers[len(asked) - 1]
     )
-    answers = [obligations.Proof(()), obligations.Proof(()), decided]
     for timeout in (5.0, 5.0, 4.0, 7.0, 7.0, 9.0, 1.0, 50.0):
-        run(statements()[0], timeout)
+        run(jobs_of(CHAPTER, Options())[0], timeout)
     assert asked == [5.0, 7.0, 9.0]
+
+
+def test_a_refuted_statement_is_shown_and_classed():
+    wrong = replace(CHAPTER, system=ANYWAY.system, mutants=())
+    found = shown(wrong)
+    text = found["gate, enter anyway: at most one is inside"].evidence.counterexample
+    assert "breaks  at most one is inside" in text
+    assert "a reachable bug: a user gets a wrong answer" in text
+    assert found["gate, enter anyway: at most one is inside"].brief == "4 obligations, 1 refuted"
+    other = found["gate, enter anyway: an open gate has nobody behind it"].evidence
+    assert other.verdict is Verdict.UNDECIDED
+    assert other.scope == "all guests; a statement that it rests on is not proved"
+    ran = found["gate, enter anyway: runs of the model"].evidence
+    assert ran.verdict is Verdict.FAILED
+    assert ran.counterexample.endswith("breaks  nobody is inside at the door\nbreaks  at most one is inside")
+
+
+@pytest.mark.parametrize(
+    ("mutant", "says"),
+    [
+        (SURVIVES, "still proved: leave as ever"),
+        (NOT_AS_SAID, "leave unseen, misread: leave breaks entries are never taken back, and was said to break exclusion"),
+        (NOT_ALIKE, ("enter anyway, as good: enter breaks nobody is inside at the door, and was said to be as good; "
+         "a reachable bug: a user gets a wrong answer")),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)  # fmt: skip
+def test_a_mutant_that_is_not_what_it_is_said_to_be_fails(mutant, says):
+    found = shown(replace(CHAPTER, mutants=(ANYWAY, mutant)))["gate: the invariant catches every mutant"]
+    assert found.evidence.verdict is Verdict.FAILED
+    assert found.evidence.counterexample == says
+
+
+def test_a_run_that_is_cut_short_is_no_exhaustion(monkeypatch):
+    monkeypatch.setattr(chapter_jobs, "MOST_STATES", 3)
+    assert shown()["gate: runs of the model"].evidence.verdict is Verdict.SAMPLED
+
+
+def test_the_second_prover_is_named_where_it_agrees():
+    pytest.importorskip("cvc5")
+    found = shown(options=Options(second_prover=True))
+    second = found["gate: a second prover agrees"]
+    assert second.evidence.verdict is Verdict.PROVED
+    assert second.brief == "13 obligations; 13 of its proofs checked by its own checker"
+    line = headline(list(found.values()))
+    assert line.startswith("13 obligations PROVED by Z3 and cvc5 in ")
+    assert line.endswith("2 of 3 steps can happen; mutants: caught 2 of 2, 2 as good as the original")
+
+
+def test_a_second_prover_that_does_not_agree_fails(monkeypatch):
+    pytest.importorskip("cvc5")
+    from mapproof.proofs import second_prover
+
+    reply = second_prover.Reply.SAT
+    monkeypatch.setattr(second_prover, "ask", lambda script, **rest: (reply,) * len(script.statements))
+    found = shown(options=Options(second_prover=True))
+    assert found["gate: a second prover agrees"].evidence.verdict is Verdict.FAILED
+    assert "PROVED by Z3 in" in headline(list(found.values()))
+    lemma = next(job for job in statements(second_prover=True) if job.part is Part.LEMMA)
+    assert run(lemma).verdict is Verdict.FAILED
+    reply = second_prover.Reply.UNKNOWN
+    found = shown(options=Options(second_prover=True))
+    assert found["gate: a second prover agrees"].evidence.verdict is Verdict.UNDECIDED
+    assert run(lemma).verdict is Verdict.UNDECIDED
+
+
+def test_a_summary_counts_what_stands_and_keeps_the_rest():
+    good = summaries(shown().values())
+    assert [(e.name, e.verdict, e.scope) for e in good] == [
+        ("gate: 5 statements", Verdict.PROVED, "all guests; 13 obligations by Z3"),
+        (
+            "gate: every step of the model can happen",
+            Verdict.EXHAUSTED,
+            "2 of 3 steps; shown to be dead: climb",
+        ),
+        (
+            "gate: the invariant catches every mutant",
+            Verdict.EXHAUSTED,
+            "caught 2 of 2, 2 as good as the original",
+        ),
+        (
+            "gate: runs of the model",
+            Verdict.EXHAUSTED,
+            "2 Guest, enter at most 2 times: all 5 states, up to the names of the elements",
+        ),
+    ]
+    wrong = summaries(shown(replace(CHAPTER, system=ANYWAY.system, mutants=())).values())
+    bad = [e for e in wrong if e.verdict is Verdict.REFUTED]
+    assert {e.name for e in bad} == {
+        "gate, enter anyway: at most one is inside",
+        "gate, enter anyway: nobody is inside at the door",
+    }
+    assert all(e.counterexample for e in bad)
+
+
+def test_all_jobs_run_in_two_processes_and_say_what_they_say_in_one(tmp_path):
+    options = Options(target=str(tmp_path / "gates.py"))
+    (tmp_path / "gates.py").write_text(GATES)
+    listed = statements(options)
+    told = []
+    found = {s.evidence.name: s for s in run_all(listed, options, timeout=60, progress=told.append)}
+    here = {
+        s.evidence.name: s for s in run_all(listed, options, timeout=60, progress=told.append, processes=1)
+    }
+    assert set(found) == {job.name for job in listed}
+    assert {n: (s.evidence.verdict, s.evidence.scope, s.brief) for n, s in found.items()} == {
+        n: (s.evidence.verdict, s.evidence.scope, s.brief) for n, s in here.items()
+    }
+    assert any(text.startswith("gate: ") for text in told)
+    assert list(by_subject(here.values())) == ["gate"]
+
+
+GATES = f"""
+import sys
+sys.path.insert(0, {str(__file__.rpartition("/")[0])!r})
+from gate import GATE, BOUND
+BOUNDS = (BOUND,)
+"""
+
+
+def test_a_process_that_dies_costs_its_own_jobs(tmp_path):
+    (tmp_path / "gates.py").write_text(
+        GATES + "import os\nif 'mapproof.proofs.worker' in ' '.join(sys.orig_argv):\n    os._exit(7)\n"
+    )
+    options = Options(target=str(tmp_path / "gates.py"))
+    found = list(run_all(statements(options), options, timeout=60, progress=lambda text: None))
+    assert len(found) == len(statements(options))
+    assert {s.evidence.verdict for s in found} == {Verdict.INCONCLUSIVE}
+    assert {s.evidence.scope for s in found} == {"its process ended: without a word"}
 
 
 def test_nothing_is_imported_before_a_job_runs():
     program = (
-        "import sys; from mapproof.proofs import statements; statements(); "
+        "import sys; from mapproof.proofs import statements; statements(second_prover=True); "
         "print([name for name in ('z3', 'crosshair', 'cvc5') if name in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -94,31 +233,20 @@ def test_nothing_is_imported_before_a_job_runs():
 
 
 def test_a_missing_extra_is_one_line():
-    job = Job("anything", "", ("no_such_package",), lambda timeout: pytest.fail("must not run"))
+    job = Job(
+        "anything",
+        "",
+        ("no_such_package",),
+        lambda timeout, progress: pytest.fail("must not run"),
+        Part.LEMMA,
+    )
     with pytest.raises(
         ExtraMissing, match=r"^no_such_package is not installed: pip install 'mapproof\[proofs\]'$"
     ):
         run(job)
 
 
-def test_a_surviving_mutant_fails(monkeypatch):
-    from mapproof.proofs.chapters import Fault, Mutant
-    from mapproof.proofs.systems.sync_map import SYNC_MAP
-    from mapproof.proofs.systems.sync_map import mutants as sync_map_mutants
-    from mapproof.proofs.systems.sync_map.invariant import contents
-
-    harmless = Mutant(
-        "nothing is wrong",
-        SYNC_MAP,
-        (SYNC_MAP.actions["unlock"],),
-        contents,
-        Fault.WRONG_ANSWER,
-        sync_map_mutants.BOUND,
-    )
-    monkeypatch.setattr(sync_map_mutants, "MUTANTS", (sync_map_mutants.PROMOTION_KEEPS_DIRTY, harmless))
-    job = next(job for job in statements() if job.name.endswith("catches every mutant"))
-    found = run(job, timeout=NO_HURRY)
-    assert isinstance(found, Evidence)
-    assert found.verdict is Verdict.FAILED
-    assert found.scope == "caught 1 of 2: promotion keeps dirty"
-    assert found.counterexample == "still proved: nothing is wrong"
+def test_titles_that_are_used_twice_are_one_statement():
+    twice = GATE.with_invariants("twice", [replace(i, title="the same") for i in GATE.invariants.values()])
+    found = shown(replace(CHAPTER, system=twice, mutants=()))
+    assert found["twice: the same"].brief == "8 obligations"
