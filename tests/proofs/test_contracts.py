@@ -1,11 +1,16 @@
-"""The contracts are confirmed; and CrossHair refutes, gives up, and finds nothing to look at where it should."""
+"""The contracts are confirmed and notice wrong code; CrossHair gives up, and is not believed, where it should be.
+
+`soak_contracts.py` has the other wrong lines, and what else CrossHair does not see.
+"""
 
 import pytest
 
 pytest.importorskip("crosshair")
 
-from mapproof.proofs import contracts
-from mapproof.proofs.contracts import CONTRACTS, Contract, confirm, read_report
+from seeded_bugs import BUGS, UNSEEN, contract_of
+
+from mapproof.proofs.contracts import CONTRACTS, Contract, confirm, search
+from mapproof.proofs.contracts.search import read_report
 from mapproof.spec.evidence import Verdict
 
 
@@ -19,46 +24,41 @@ def contract_on(tmp_path, body):
 def test_a_contract_is_confirmed(contract):
     found = confirm(contract, timeout=20)
     assert found.verdict is Verdict.CONFIRMED
-    assert found.detail == "2 conditions, all paths"
+    assert found.text.endswith(", all paths")
+    assert found.scope == contract.scope
 
 
-def test_a_late_promotion_is_refuted(tmp_path):
-    wrong = contract_on(
-        tmp_path,
-        '''
-def promotion(misses: int, dirty_len: int) -> bool:
-    """
-    pre: 1 <= misses <= dirty_len + 1
-    post: __return__ or misses < dirty_len
-    """
-    return misses > dirty_len
-''',
-    )
-    found = confirm(wrong, timeout=20)
+OF_EACH_KIND = (
+    "a promotion loses the new keys of dirty",
+    "the copy takes deleted entries along",
+    "the children are 2s and 2s + 1",
+    "a batch skips its last bin",
+)
+
+
+@pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.name in OF_EACH_KIND], ids=lambda bug: bug.name)
+def test_wrong_code_is_noticed(bug):
+    found = confirm(contract_of(bug), timeout=20, before=bug.before)
     assert found.verdict is Verdict.REFUTED
-    assert "promotion(" in found.detail
+    assert f"{bug.contract}(" in found.text
 
 
-def test_the_doubled_numbering_is_refuted(tmp_path):
-    wrong = contract_on(
-        tmp_path,
-        '''
-from mapproof.impl.hashing import shard_of
+def test_every_contract_has_a_line_that_breaks_it():
+    assert {contract_of(bug).name for bug in BUGS} == {contract.name for contract in CONTRACTS}
 
-def rehash(hash_value: int, bits: int) -> int:
-    """
-    pre: 0 <= hash_value < 2**64
-    pre: 1 <= bits <= 6
-    post: __return__ in (2 * shard_of(hash_value, 1 << bits), 2 * shard_of(hash_value, 1 << bits) + 1)
-    """
-    return shard_of(hash_value, 2 << bits)
-''',
-    )
-    assert confirm(wrong, timeout=20).verdict is Verdict.REFUTED
+
+def test_a_line_that_is_not_there_is_not_noticed_by_mistake():
+    gone = BUGS[0].before.replace("misses >= dirty_len", "no such line")
+    assert confirm(contract_of(BUGS[0]), timeout=5, before=gone).verdict is Verdict.UNDECIDED
+
+
+def test_two_threads_are_not_seen(tmp_path):
+    """Why a confirmation says "one thread"."""
+    assert confirm(contract_on(tmp_path, UNSEEN["two threads"]), timeout=10).verdict is Verdict.CONFIRMED
 
 
 def test_a_search_that_does_not_finish_is_undecided(tmp_path, monkeypatch):
-    monkeypatch.setattr(contracts, "STARTING", 200.0)  # it says so itself, however slow the machine is
+    monkeypatch.setattr(search, "STARTING", 200.0)  # it says so itself, however slow the machine is
     endless = contract_on(
         tmp_path,
         '''
@@ -74,14 +74,14 @@ def total(values: list[int]) -> int:
     )
     found = confirm(endless, timeout=2)
     assert found.verdict is Verdict.UNDECIDED
-    assert found.detail == "not refuted in 2 s"
+    assert found.text == "not refuted in 2 s"
 
 
 def test_a_process_that_does_not_end_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(contracts, "STARTING", 2.0)
+    monkeypatch.setattr(search, "STARTING", 2.0)
     hanging = contract_on(tmp_path, "while True: pass  # post:")
     found = confirm(hanging, timeout=1)
-    assert (found.verdict, found.detail) == (Verdict.UNDECIDED, "CrossHair did not stop in time")
+    assert (found.verdict, found.text) == (Verdict.UNDECIDED, "CrossHair did not stop in time")
 
 
 def test_a_condition_that_nothing_meets_is_a_failure(tmp_path):
@@ -114,4 +114,4 @@ def test_one_unconfirmed_condition_spoils_the_whole():
     assert read_report(two, 0, both, "", 5).verdict is Verdict.CONFIRMED
     assert read_report(two, 0, one, "", 5).verdict is Verdict.UNDECIDED
     assert read_report(two, 0, both.splitlines()[0], "", 5).verdict is Verdict.UNDECIDED
-    assert read_report(two, 2, both, "boom", 5).detail == "CrossHair stopped with code 2: boom"
+    assert read_report(two, 2, both, "boom", 5).text == "CrossHair stopped with code 2: boom"
