@@ -86,15 +86,14 @@ def migrate_lock(t: Thread) -> None:
 # ------------------------------------------------------------------------------------------------ migrating 1
 
 
-@action
-def split_begin(t: Thread, split: Split, zero: Shard, one: Shard) -> None:
-    """_split_locked: split is None; shard.split.write(Split(...)), whose new shards are empty"""
+def begin_split(t: Thread, split: Split, zero: Shard, one: Shard, *, at: PC, then: PC) -> None:
+    """shard.split.write(Split(...)), whose new shards are empty"""
     s = t.shard
 
     def new(c: Shard) -> Bool:
         return any_of(c == zero, c == one)
 
-    when(t.pc == PC.SPLIT, s.split == no_split)
+    when(t.pc == at, s.split == no_split)
     when(~split.made, ~zero.made, ~one.made, zero != one)
     split.made = True
     split.migrating = Migrating.DUAL_WRITES
@@ -110,7 +109,13 @@ def split_begin(t: Thread, split: Split, zero: Shard, one: Shard) -> None:
     s.split = split
     m.zero = zero
     m.one = one
-    t.pc = PC.CURSOR
+    t.pc = then
+
+
+@action
+def split_begin(t: Thread, split: Split, zero: Shard, one: Shard) -> None:
+    """_split_locked: split is None; shard.split.write(Split(...)), whose new shards are empty"""
+    begin_split(t, split, zero, one, at=PC.SPLIT, then=PC.CURSOR)
 
 
 @action
@@ -134,12 +139,13 @@ def copy_load(t: Thread, b: Bin) -> None:
     t.pc = PC.COPY_ZERO
 
 
-def copy_part(t: Thread, second: bool) -> None:
+def copy_part(t: Thread, *, second: bool, gaps_only: bool = False) -> None:
     """copy_bin: shard.set_bin_locked(number, self._part(chain, shard)) for one of split.new"""
     s, b = t.shard, t.bin
 
     def in_new(c: Shard, k: Key) -> Bool:
-        return all_of(k.bin == b, is_new(c, s), c.second == second)
+        of_bin = all_of(k.bin == b, is_new(c, s), c.second == second)
+        return all_of(of_bin, c.held[k] == absent) if gaps_only else of_bin
 
     everywhere(
         Shard.held,
@@ -213,16 +219,21 @@ def batch_done(t: Thread) -> None:
 # ------------------------------------------------------------------------------------------------ migrating 0
 
 
-@action
-def switch_route(t: Thread, zero: Shard, one: Shard) -> None:
-    """_switch_locked: self.route.store(self.route.load().after(split))"""
+def set_route(t: Thread, zero: Shard, one: Shard, *, then: PC) -> None:
+    """self.route.store(self.route.load().after(split)), with zero for the keys whose next bit is 0"""
     s = t.shard
-    when(t.pc == PC.CURSOR, forall(Bin, lambda b: b.compared), are_new(zero, one, s))
     everywhere(ShardedMap.route, lambda k: If(m.route[k] == s, If(s.split.upper[k], one, zero), m.route[k]))
     everywhere(Shard.routed, lambda c: If(c == s, c != s, any_of(c == zero, c == one, c.routed)))
     everywhere(Shard.published, lambda c: any_of(c == zero, c == one, c.published))
     t.over = True
-    t.pc = PC.SWITCH_MIGRATING
+    t.pc = then
+
+
+@action
+def switch_route(t: Thread, zero: Shard, one: Shard) -> None:
+    """_switch_locked: self.route.store(self.route.load().after(split))"""
+    when(t.pc == PC.CURSOR, forall(Bin, lambda b: b.compared), are_new(zero, one, t.shard))
+    set_route(t, zero, one, then=PC.SWITCH_MIGRATING)
 
 
 @action
