@@ -22,6 +22,9 @@ from mapproof.proofs.tree import Function
 Order = tuple[int, ...]
 """The unnamed elements of a sort in an order: the first takes the place of the least of them, and so on."""
 
+MOST_REMEMBERED = 300_000
+"""How many states are remembered with their canonical forms: neighbours lead to many states more than once."""
+
 
 class Symmetry:
     """Calling it gives the canonical form of a state of the machine."""
@@ -36,19 +39,28 @@ class Symmetry:
             if len(unnamed) > 1:
                 self.unnamed[sort] = unnamed
         self._rows = {sort: {e: self._row(sort, e) for e in orders} for sort, orders in self.unnamed.items()}
+        self._results = {sort: self._slots_of(sort) for sort in self.unnamed}
         self._signatures = self._compiled()
+        self._remembered: dict[State, State] = {}
         self._renamings: dict[tuple[Order, ...], Callable[[State], State]] = {
             tuple(self.unnamed.values()): lambda state: state
         }
 
     def __call__(self, state: State) -> State:
         """The one state that stands for all renamings of this one."""
-        candidates = []
-        for sort, ranked in zip(self.unnamed, self._signatures(state), strict=True):
-            candidates.append(self._orders(sort, ranked, state))
-        if all(len(orders) == 1 for orders in candidates):
-            return self.renamed(state, tuple(orders[0] for orders in candidates))
-        return min(self.renamed(state, orders) for orders in itertools.product(*candidates))
+        canonical = self._remembered.get(state)
+        if canonical is None:
+            if len(self._remembered) >= MOST_REMEMBERED:
+                self._remembered.clear()
+            canonical = self._remembered[state] = self._canonical(state)
+        return canonical
+
+    def _canonical(self, state: State) -> State:
+        candidates = [
+            self._orders(sort, ranked, state)
+            for sort, ranked in zip(self.unnamed, self._signatures(state), strict=True)
+        ]
+        return min([self.renamed(state, orders) for orders in itertools.product(*candidates)])
 
     def renamed(self, state: State, orders: tuple[Order, ...]) -> State:
         """The state with the elements of each sort of `unnamed` in this order."""
@@ -98,42 +110,34 @@ class Symmetry:
 
     def _orders(self, sort: type[Term], ranked: list[tuple[object, int]], state: State) -> list[Order]:
         """The orders of a sort's elements in which their signatures ascend, but for those that give equal states."""
-        groups: list[list[int]] = []
         before: object = None
-        for signature, element in ranked:
-            if groups and signature == before:
-                groups[-1].append(element)
-            else:
-                groups.append([element])
+        for signature, _ in ranked:
+            if signature == before:
+                break
             before = signature
-        if len(groups) == len(ranked):
-            return [tuple(element for _, element in ranked)]
-        arranged = [self._arrangements(sort, group, state) for group in groups]
+        else:
+            return [tuple([element for _, element in ranked])]
+        groups = itertools.groupby(ranked, key=itemgetter(0))
+        arranged = [self._arrangements(sort, [element for _, element in group], state) for _, group in groups]
         return [tuple(itertools.chain(*parts)) for parts in itertools.product(*arranged)]
 
     def _arrangements(self, sort: type[Term], group: list[int], state: State) -> list[Order]:
         """All orders of elements of one signature. Twins, which nothing refers to and of which the state says the
         same, keep theirs: to exchange them would change nothing."""
-        if len(group) == 1:
+        start, end = self._results[sort]
+        references = state[start:end]
+        rows = [
+            row(state) if (row := self._rows[sort][element]) and element not in references else element
+            for element in group
+        ]
+        if rows.count(rows[0]) == len(rows):
             return [tuple(group)]
-        rows: dict[int, object] = {}
-        for element in group:
-            row = self._rows[sort][element]
-            twins = row is not None and not self._referred_to(sort, element, state)
-            rows[element] = row(state) if row is not None and twins else element
+        row_of = dict(zip(group, rows, strict=True))
         return [
             order
             for order in itertools.permutations(group)
-            if all(a < b for a, b in itertools.combinations(order, 2) if rows[a] == rows[b])
+            if all(a < b for a, b in itertools.combinations(order, 2) if row_of[a] == row_of[b])
         ]
-
-    def _referred_to(self, sort: type[Term], element: int, state: State) -> bool:
-        return any(
-            element in state[start : start + self._layout.count(f)]
-            for f in self._functions
-            if f.result is sort
-            for start in [self._layout.offsets[f.name]]
-        )
 
     def _row(self, sort: type[Term], element: int) -> Callable[[State], object] | None:
         """What the state says of one element; None for a sort with a function of two of its elements."""
@@ -147,6 +151,18 @@ class Symmetry:
             if cell[f.arguments.index(sort)] == element
         ]
         return itemgetter(*slots) if slots else lambda state: ()
+
+    def _slots_of(self, sort: type[Term]) -> tuple[int, int]:
+        """The slots that hold elements of the sort: they lie side by side."""
+        starts = [self._layout.offsets[f.name] for f in self._functions if f.result is sort]
+        return min(starts, default=0), max(
+            (
+                self._layout.offsets[f.name] + self._layout.count(f)
+                for f in self._functions
+                if f.result is sort
+            ),
+            default=0,
+        )
 
     # -------------------------------------------------------------------------------------------- signatures
 

@@ -127,7 +127,8 @@ class Agreement:
 
     def _finite(self, expr):
         """The expression with named elements as values, and no quantifiers."""
-        return z3.simplify(z3.substitute(self._expanded(expr, {}), *self._named))
+        known = z3.simplify(z3.substitute(expr, *self._named))  # what is small is gone through sooner
+        return z3.simplify(self._expanded(known, {}))
 
     def _expanded(self, expr, done):
         key = expr.get_id()
