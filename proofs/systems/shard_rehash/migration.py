@@ -23,7 +23,7 @@ from mapproof.proofs.systems.shard_rehash.state import (
     m,
     no_split,
 )
-from mapproof.proofs.terms import Bool, If, all_of, any_of, claim, everywhere, forall, implies, when
+from mapproof.proofs.terms import Bool, If, all_of, any_of, everywhere, forall, implies, when
 from mapproof.proofs.transition_system import action, actions_in
 
 # ------------------------------------------------------------------------------------------------ waiting shards
@@ -122,7 +122,6 @@ def split_begin(t: Thread, split: Split, zero: Shard, one: Shard) -> None:
 def split_found(t: Thread) -> None:
     """_split_locked: split is not None"""
     when(t.pc == PC.SPLIT, t.shard.split != no_split)
-    claim("a shard is not migrated a second time", t.shard.split.migrating == Migrating.DUAL_WRITES)
     t.pc = PC.CURSOR
 
 
