@@ -102,7 +102,10 @@ def writer_enters() -> None:
         "as many readers as a writer found waiting enter before the next writer",
         rw.reader_sem + writer.to_release == 0,
     )
-    claim("no reader is passed by a second writer", readers.passed == 0)
+    claim(
+        "no reader is passed by a second writer, if a wake-up goes to who has waited longest",
+        readers.passed == 0,
+    )
     writer.at = At.INSIDE
 
 

@@ -251,7 +251,7 @@ def _mutant(
 
 
 NEWCOMER_FIRST = _mutant(
-    "no reader is passed by a second writer even if a newcomer may take its wake-up, it is said",
+    "no reader is passed by a second writer even if a newcomer may take a wake-up, it is said",
     _anybody_wakes,
     breaks=passed,
     fault=Fault.WRONG_ANSWER,
