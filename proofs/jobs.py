@@ -38,7 +38,7 @@ def statements(options: Options | None = None, *, second_prover: bool = False) -
     from mapproof.proofs.systems import chapters
 
     systems = tuple(job for chapter in chapters() for job in jobs_of(chapter, asked))
-    return (*systems, *_lemma_jobs(asked), *_contract_jobs())
+    return (*systems, *_lemma_jobs(asked), _inference_job(), *_contract_jobs())
 
 
 def _lemma_jobs(options: Options) -> tuple[Job, ...]:
@@ -61,7 +61,6 @@ def _lemma_jobs(options: Options) -> tuple[Job, ...]:
 def _lemma(lemma: Lemma, options: Options, timeout: float, progress: Progress) -> Answer:
     from mapproof.proofs import hashing
 
-    hashing.check_against_code()
     found = hashing.check(lemma, timeout=timeout)
     answer = Answer(found.verdict, found.scope, found.text or None, obligations=1, by=("Z3",))
     if not options.second_prover or found.verdict not in (Verdict.PROVED, Verdict.EXHAUSTED):
@@ -89,6 +88,29 @@ def _again(lemma: Lemma, answer: Answer, options: Options, timeout: float) -> An
     )
 
 
+def _inference_job() -> Job:
+    return Job(
+        "promotion of one key: a solver finds an invariant by itself",
+        "From the steps alone Spacer finds an invariant that implies the answers, and it is proved like ours.",
+        ("z3", "cvc5"),
+        _inference,
+        Part.LEMMA,
+        "lemmas: inference",
+        1.5,
+    )
+
+
+def _inference(timeout: float, progress: Progress) -> Answer:
+    from mapproof.proofs.inference import check
+
+    progress("Spacer")
+    found = check(timeout=timeout)
+    if found.verdict is not Verdict.PROVED:
+        return Answer(found.verdict, found.scope, found.text)
+    clauses = tuple(found.text.splitlines())
+    return Answer(found.verdict, found.scope, None, "", clauses, obligations=1, by=("Z3", "cvc5"))
+
+
 def _contract_jobs() -> tuple[Job, ...]:
     from mapproof.proofs.contracts import CONTRACTS
 
@@ -111,11 +133,10 @@ def _contract(contract: Contract, timeout: float, progress: Progress) -> Answer:
 
     progress("CrossHair")
     found = confirm(contract, timeout=min(timeout, CONTRACT_SECONDS))
-    detail = getattr(found, "text", "") or getattr(found, "detail", "")
     return Answer(
         found.verdict,
-        f"{contract.scope}; {detail}",
-        detail,
+        f"{found.scope}; {found.text}",
+        found.text,
         obligations=contract.conditions,
         by=("CrossHair",),
     )
