@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mapproof.proofs.chapters import Chapter, Fault, Mutant, stated
+from mapproof.proofs.chapters import Chapter, Fault, Mutant, claims_of, stated
 from mapproof.proofs.checks import Answer, Job, Options, Part, Progress
 from mapproof.proofs.deadline import Deadline
 from mapproof.proofs.transition_system import System
@@ -26,7 +26,7 @@ MOST_STATES = 20_000
 """How many states of a chapter are run beside its proof; the whole of its bounds is for a target of its own."""
 
 CLASS_SECONDS = 10.0
-"""How long a refuted system is run, to say what that amounts to; and a mutant, to see that it is as good."""
+"""The most that a refuted system is run, to say what that amounts to; and a mutant, to see that it is as good."""
 
 _SECOND_PROVER_TIMES = 5
 """How much longer than Z3 cvc5 may take for a system."""
@@ -91,11 +91,6 @@ def _statements(system: System) -> list[tuple[str, str, list[str]]]:
     return list(by_title.values())
 
 
-def claims_of(system: System) -> tuple[str, ...]:
-    """The titles of all claims, those of the initial condition among them."""
-    return tuple(dict.fromkeys((*(claim.title for claim in system.initial.claims), *system.claims)))
-
-
 # ------------------------------------------------------------------------------------------------ statements
 
 
@@ -131,7 +126,7 @@ def _class(chapter: Chapter, statement: str) -> str:
     from mapproof.proofs.refutations import classify
 
     bound = chapter.bounds[0] if chapter.bounds else None
-    return str(classify(chapter.system, statement, bound, seconds=CLASS_SECONDS))
+    return str(classify(chapter.system, statement, bound, seconds=CLASS_SECONDS, most_states=MOST_STATES))
 
 
 def judge(whole: Proof, statements: Iterable[str], scope: str) -> Answer:

@@ -84,9 +84,20 @@ def stated(system: System) -> tuple[Invariant | Lemma | StepProperty, ...]:
     return (*system.invariants.values(), *system.lemmas.values(), *system.step_properties.values())
 
 
+def claims_of(system: System) -> tuple[str, ...]:
+    """The titles of all claims, those of the initial condition among them."""
+    return tuple(dict.fromkeys((*(claim.title for claim in system.initial.claims), *system.claims)))
+
+
+def check_titles(system: System) -> None:
+    """Raise `ModelError` when a claim is titled as a statement is named: one of the two would not be shown."""
+    if twice := {*claims_of(system)} & {made.name for made in stated(system)}:
+        raise ModelError(f"{system.name}: {min(twice)} is the name of a statement and the title of a claim")
+
+
 def statements_of(system: System) -> frozenset[str]:
     """The names of all that is stated of a system, and the titles of its claims."""
-    return frozenset((*system.invariants, *system.lemmas, *system.step_properties, *system.claims))
+    return frozenset((*system.invariants, *system.lemmas, *system.step_properties, *claims_of(system)))
 
 
 @dataclass(frozen=True, slots=True)

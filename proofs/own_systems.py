@@ -14,7 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from mapproof.proofs.chapters import Bound, Chapter, Mutant
+from mapproof.proofs.chapters import Bound, Chapter, Mutant, check_titles
+from mapproof.proofs.exploration import machine_within
+from mapproof.proofs.terms import ModelError
 from mapproof.proofs.transition_system import System
 
 T = TypeVar("T")
@@ -43,7 +45,28 @@ def load(target: str) -> tuple[Chapter, ...]:
         raise SystemFileError(f"{path}: two systems are named alike")
     mutants = _all_of(path, module, "MUTANTS", Mutant)
     bounds = _all_of(path, module, "BOUNDS", Bound)
-    return tuple(Chapter(made, tuple(m for m in mutants if m.original is made), bounds) for made in systems)
+    return tuple(
+        _checked(path, Chapter(made, tuple(m for m in mutants if m.original is made), _fitting(bounds, made)))
+        for made in systems
+    )
+
+
+def _fitting(bounds: tuple[Bound, ...], system: System) -> tuple[Bound, ...]:
+    """Those that limit only actions of the system: of two systems in a file each may have its own."""
+    return tuple(bound for bound in bounds if bound.at_most.keys() <= system.actions.keys())
+
+
+def _checked(path: Path, chapter: Chapter) -> Chapter:
+    """The chapter, if its titles and its bounds are such that it can be proved and run."""
+    try:
+        check_titles(chapter.system)
+        for bound in chapter.bounds:
+            machine_within(chapter.system, bound)
+        for mutant in chapter.mutants:
+            machine_within(mutant.system, mutant.bound)
+    except ModelError as error:
+        raise SystemFileError(f"{path}: {_first_line(error)}") from None
+    return chapter
 
 
 def _split(target: str) -> tuple[Path, str | None]:

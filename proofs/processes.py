@@ -25,6 +25,9 @@ from mapproof.spec.evidence import Evidence, Kind, Verdict
 
 PROCESSES = 2
 
+WORTH_A_PROCESS = 3.0
+"""Seconds of work, about, below which all of it is done here."""
+
 WORKER = "mapproof.proofs.worker"
 
 Group: TypeAlias = tuple[Job, ...]
@@ -33,9 +36,10 @@ Group: TypeAlias = tuple[Job, ...]
 def run_all(
     jobs: Sequence[Job], options: Options, *, timeout: float, progress: Progress, processes: int = PROCESSES
 ) -> Iterator[Shown]:
-    """What every job shows, in the order in which they end; in this process when there is one group only."""
+    """What every job shows, in the order in which they end; in this process where others are not worth their start."""
     groups = grouped(jobs)
-    if len(groups) == 1 or processes < 2:
+    cost = sum(max(job.cost for job in group) for group in groups)
+    if len(groups) == 1 or processes < 2 or cost < WORTH_A_PROCESS:
         yield from (_shown(job, timeout, progress) for group in groups for job in group)
         return
     crew = _Crew(groups, options, timeout)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import z3
 
 from mapproof.proofs import symbolic
+from mapproof.proofs.chapters import check_titles
 from mapproof.proofs.deadline import Deadline
-from mapproof.proofs.terms import ModelError
 from mapproof.proofs.transition_system import Action, Invariant, System
 from mapproof.proofs.tree import Apply, Node, functions_read
 
@@ -121,11 +121,8 @@ class Queries:
     """Every obligation of a system as a query, all over the same symbolic state."""
 
     def __init__(self, system: System) -> None:
-        """Raises `ModelError` when a claim is titled as a statement is named: one of the two would be lost."""
-        if twice := {*system.claims} & {*system.invariants, *system.step_properties}:
-            raise ModelError(
-                f"{system.name}: {min(twice)} is the name of a statement and the title of a claim"
-            )
+        """Raises `ModelError` when a claim is titled as a statement is named."""
+        check_titles(system)
         self._system = system
         self._before = symbolic.any_state(system)
         self._elements = symbolic.distinct_elements(system)

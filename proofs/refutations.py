@@ -54,7 +54,12 @@ class Refutation:
 
 
 def classify(
-    subject: Mutant | System, statement: str, bound: Bound | None = None, *, seconds: float
+    subject: Mutant | System,
+    statement: str,
+    bound: Bound | None = None,
+    *,
+    seconds: float,
+    most_states: int = MOST_STATES,
 ) -> Refutation:
     """Run a system of which `statement` was refuted, within the bound and the time.
 
@@ -71,7 +76,7 @@ def classify(
     deadline = time.monotonic() + seconds
     best: Refutation | None = None
     for within in (bound,) if bound else _small_bounds(system):
-        found = _classified(system, statement, within, deadline - time.monotonic())
+        found = _classified(system, statement, within, deadline - time.monotonic(), most_states)
         if best is None or found.exhausted or found.fault is Fault.WRONG_ANSWER:
             best = found
         if not found.exhausted:
@@ -80,9 +85,9 @@ def classify(
     return best
 
 
-def _classified(system: System, statement: str, bound: Bound, seconds: float) -> Refutation:
+def _classified(system: System, statement: str, bound: Bound, seconds: float, most_states: int) -> Refutation:
     machine = machine_within(system, bound)
-    found = explore(machine, most_states=MOST_STATES, seconds=seconds, symmetric=True, until_claim=True)
+    found = explore(machine, most_states=most_states, seconds=seconds, symmetric=True, until_claim=True)
     broken, trace = _worst(system, found)
     fault = _fault(system, found, broken)
     return Refutation(system, statement, bound, fault, broken, trace, found.states, found.exhausted)

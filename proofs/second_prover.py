@@ -167,15 +167,15 @@ def script_of(queries: Sequence[Query]) -> Script:
         f"system: {first.system.name}",
         f"action: {first.action.name}    {' '.join(first.action.words.split())}",
     )
+    name = f"{first.system.name}-{first.action.name}"
     statements = tuple(query.statement for query in queries)
     if len(queries) == 1:
-        name = f"{first.system.name}-{first.action.name}-{first.statement}"
         return Script(name, about, statements, _smt_lib((*first.assumptions, z3.Not(first.goal))))
     broken = [z3.Bool(f"broken {number}") for number in range(len(queries))]
     meanings = (z3.Implies(flag, z3.Not(q.goal)) for flag, q in zip(broken, queries, strict=True))
     text = _smt_lib((*first.assumptions, *meanings)).replace("(check-sat)\n", "")
     questions = (f"(check-sat-assuming (|{flag}|))\n" for flag in map(str, broken))
-    return Script(f"{first.system.name}-{first.action.name}", about, statements, text + "".join(questions))
+    return Script(name, about, statements, text + "".join(questions))
 
 
 def _smt_lib(formulas: Iterable[object]) -> str:
