@@ -141,6 +141,7 @@ class Names:
     """What the calls of the run have brought along."""
     roles: dict[int, tuple[str, str]] = field(default_factory=dict)
     _of: dict[tuple[str, int], str] = field(default_factory=dict)
+    _objects: dict[tuple[str, str], object] = field(default_factory=dict)
     _used: dict[str, int] = field(default_factory=dict)
     _kept: list[object] = field(default_factory=list)
     _fresh: list[tuple[str, str]] = field(default_factory=list)
@@ -170,8 +171,13 @@ class Names:
     def call(self, sort: str, made: object, name: str) -> str:
         """Say which element an object is. Kept alive: another object at its address would take its name."""
         self._kept.append(made)
+        self._objects[sort, name] = made
         self._of[sort, id(made)] = name
         return name
+
+    def kept(self, sort: str, name: str) -> Any:
+        """The object that is this element. Raises KeyError if none is."""
+        return self._objects[sort, name]
 
     def means(self, target: object, role: str, element: str = "") -> None:
         """Say what a target of accesses is."""
