@@ -45,7 +45,9 @@ class Refutation:
         else:
             lines.append("nothing is broken in any state that was reached")
         extent = "all" if self.exhausted else "the first"
-        lines.append(f"run     {extent} {self.states:,} states, up to renaming; {self.bound}")
+        lines.append(
+            f"run     {extent} {self.states:,} states, up to renaming, from one initial state; {self.bound}"
+        )
         if self.trace:
             lines.append(f"shortest run that breaks it, {len(self.trace)} steps:")
             story = rendered(machine_within(self.system, self.bound), self.trace)

@@ -125,6 +125,13 @@ def close(i: Item) -> None:
     room.open = room.guest.box.has[i]
 
 
+@action
+def repaint(b: Box) -> None:
+    """What is not green becomes green"""
+    when(one_of(b.colour, Colour.RED, Colour.BLUE), room.total > 0)
+    b.colour = Colour.GREEN
+
+
 @invariant("few things")
 def few() -> Bool:
     """Numbers are small."""
@@ -169,7 +176,7 @@ SAMPLE = system(
     scope="a few boxes",
     state=(Item, Box, Person, Room),
     initial=initial,
-    actions=(paint, hold, fill, close),
+    actions=(paint, hold, fill, close, repaint),
     invariants=(few, has_item),
     lemmas=(one_guest,),
     step_properties=(total_grows,),

@@ -158,10 +158,10 @@ def test_a_label_forgotten_is_noticed(monkeypatch):
         place = right(action)
         return place and concrete._Place(place.read, place.parameter, place.labels[1:])
 
-    states = [state for c in chapters() for state in states_of(c.system, domains_for(c.system), 40)]
-    first = chapters()[0].system
+    states = states_of(SAMPLE, DOMAINS, 40)
+    assert right(SAMPLE.actions["repaint"]).labels == ("RED", "BLUE")
     monkeypatch.setattr(concrete, "_place", forgetful)
-    assert not same_moves(Machine(first, domains_for(first)), states[:40])
+    assert not same_moves(Machine(SAMPLE, DOMAINS), states)
 
 
 def test_only_actions_at_the_right_place_are_tried():
