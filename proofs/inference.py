@@ -72,7 +72,7 @@ def infer(system: System, safety: Invariant, *, timeout: float) -> Inferred:
     verdict = prove(proved, timeout=deadline.remaining()).verdict
     if verdict is not Verdict.PROVED:
         return Inferred(Verdict.UNDECIDED, found)
-    again = recheck(proved, timeout=deadline.remaining()).verdict is Verdict.PROVED
+    again = recheck(proved, timeout=deadline.remaining(), proofs=0).verdict is Verdict.PROVED
     return Inferred(Verdict.PROVED, found, ("Z3", "cvc5") if again else ("Z3",))
 
 
