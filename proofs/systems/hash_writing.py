@@ -136,7 +136,7 @@ def end_fatal() -> None:
 
 @action
 def clear() -> None:
-    """h.flags &^= hashWriting; the call ends"""
+    """h.flags &^= hashWriting; what is read before the write decides nothing of this bit; the call ends"""
     when(~h.fatal, writers.ending > 0)
     h.hash_writing = False
     writers.met = all_of(writers.met, under_way() > 1)

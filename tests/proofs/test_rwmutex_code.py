@@ -5,15 +5,13 @@ looked at, and where every thread stands: that is a state of the system but for 
 must have a step of that access that leads to it. The code with a line wrong must be noticed, and the system too.
 """
 
-import contextlib
 import random
-import sys
-import threading
 from collections import Counter
 
 import pytest
+from turns import Parted, Turns
 
-from mapproof.impl.sync import RWMutex, watched_by
+from mapproof.impl.sync import RWMutex
 from mapproof.proofs.chapters import Bound
 from mapproof.proofs.exploration import machine_within
 from mapproof.proofs.systems.rwmutex_mutants import MUTANTS
@@ -62,89 +60,29 @@ MAY_FAIL = {TRY_READER, ("try_rlock", "readerCount", Access.LOAD), ("try_lock", 
 """Accesses that may be no step, and then change nothing."""
 
 
-class Parted(AssertionError):
-    """The code did what the system cannot do."""
-
-
-class Stopped(BaseException):
-    """The run is over, though this thread is not."""
-
-
-class Turns:
-    """Runs threads one access at a time, and follows them in the system."""
+class FollowedRWMutex(Turns):
+    """The system takes each step that the code takes."""
 
     def __init__(self, rwmutex, system, seed):
-        self.rwmutex, self.choose = rwmutex, random.Random(seed)
+        super().__init__(RWMutex, random.Random(seed).choice)
+        self.rwmutex = rwmutex
         self.machine = machine_within(system, Bound({}))
         picture = self.machine.decode(self.machine.initial())
         picture = {**picture, "RWMutex.MAX_READERS": {(): RWMutex.MAX_READERS}}
         self.state = self.machine.initial(self.machine.encode(picture))
-        self.parked, self.local = {}, threading.local()
-        self.back, self.seen = threading.Semaphore(0), Counter()
+        self.seen = Counter()
 
-    # -- the hook
+    def program(self, calls):
+        """A thread that makes these calls, in pairs."""
 
-    def before(self, target, access):
-        self.wait(target, access, lambda: True)
-
-    def wait(self, target, access, ready):
-        frame = sys._getframe(1)
-        while not isinstance(frame.f_locals.get("self"), RWMutex):
-            frame = frame.f_back
-        name = target.name.rpartition(".")[2]
-        go = threading.Semaphore(0)
-        self.parked[self.local.number] = ((frame.f_code.co_name, name, access), ready, go)
-        self.back.release()
-        go.acquire()
-        if self.local.number in self.cancelled:
-            raise Stopped
-
-    def after(self, target, access, happened):
-        pass
-
-    def thread(self):
-        return self.local.number
-
-    # -- the runs
-
-    def run(self, programs):
-        """Every program to its end, in a random order of accesses. Raises Parted."""
-        self.cancelled = set()
-        threads = [
-            threading.Thread(target=self._one, args=(n, p), daemon=True) for n, p in enumerate(programs)
-        ]
-        with watched_by(self):
-            for thread in threads:
-                thread.start()
-                self.back.acquire()
-            try:
-                while self.parked:
-                    self._one_access()
-            finally:
-                self.cancelled = set(range(len(programs)))
-                for _, _, go in self.parked.values():
-                    go.release()
-                for thread in threads:
-                    thread.join()
-
-    def _one(self, number, program):
-        self.local.number = number
-        with contextlib.suppress(Stopped):
-            for acquire, release in program:
+        def run():
+            for acquire, release in calls:
                 if getattr(self.rwmutex, acquire)() is not False:
                     getattr(self.rwmutex, release)()
-        self.back.release()
 
-    def _one_access(self):
-        able = [number for number, (_, ready, _) in self.parked.items() if ready()]
-        if not able:
-            raise Parted("all threads wait")
-        access, _, go = self.parked.pop(self.choose.choice(able))
-        go.release()
-        self.back.acquire()
-        self._follow(access)
+        return run
 
-    def _follow(self, access):
+    def happened(self, number, access):
         """The code has one way on, so each step that the system has must lead to where the code is; but whether a
         reader's compare-and-swap takes effect hangs on what it loaded, which the system has forgotten."""
         words = self._words()
@@ -162,7 +100,7 @@ class Turns:
 
     def _words(self):
         """What is to be seen of the code: its words, and at which place each thread is."""
-        at = [access for access, _, _ in self.parked.values()]
+        at = self.pending()
         count = Counter(READER_PLACES.get(access) for access in at)
         writers = [WRITER_PLACES[access] for access in at if access in WRITER_PLACES]
         if len(writers) > 1:
@@ -196,8 +134,8 @@ def follow(make=RWMutex, system=RWMUTEX, runs=60):
     """How often each step of the system was made in so many random runs. Raises Parted."""
     seen = Counter()
     for seed in range(runs):
-        turns = Turns(make(), system, seed)
-        turns.run(PROGRAMS)
+        turns = FollowedRWMutex(make(), system, seed)
+        turns.run([turns.program(calls) for calls in PROGRAMS])
         seen += turns.seen
     return seen
 
