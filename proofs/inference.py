@@ -189,15 +189,36 @@ def _checked(system: System, safety: Invariant, actions: list[str]) -> Trace:
 # ------------------------------------------------------------------------------------------------ in the report
 
 
+def beside_ours(system: System, found: Inferred, *, timeout: float) -> tuple[str, ...]:
+    """The clauses and the system's own statements in words, a line each, and which of them the others imply.
+
+    Neither need imply the other: each only has to be inductive and to imply what was asked for.
+    """
+    deadline, state, ours = Deadline(timeout), symbolic.any_state(system), tuple(system.invariants.values())
+
+    def follows(statement: Invariant, given: tuple[Invariant, ...]) -> str:
+        solver = z3.Solver()
+        solver.set("timeout", max(1, int(1000 * deadline.remaining())))
+        solver.add(*(symbolic.term(one.formula, state, {}) for one in given))
+        answer = str(solver.check(z3.Not(symbolic.term(statement.formula, state, {}))))
+        return {"unsat": "implied", "sat": "not implied"}.get(answer, "not decided")
+
+    return (
+        *(f"found, {follows(clause, ours)} by ours: {clause.title}" for clause in found.invariant),
+        *(f"ours, {follows(own, found.invariant)} by what was found: {own.title}" for own in ours),
+    )
+
+
 def check(*, timeout: float) -> Finding:
-    """The invariant of the promotion of one key, inferred: PROVED with its clauses, REFUTED with a run."""
+    """The invariant of the promotion of one key, inferred: PROVED with its clauses beside ours, REFUTED with a run."""
     from mapproof.proofs.systems.promotion_of_one_key import ONE_KEY, answers
 
     found = infer(ONE_KEY, answers, timeout=timeout)
     if found.verdict is Verdict.PROVED:
         scope = f"{ONE_KEY.scope}; {len(found.clauses)} clauses found by Spacer"
+        lines = beside_ours(ONE_KEY, found, timeout=timeout)
         return Finding(
-            found.verdict, f"{scope}, proved by {' and '.join(found.certified_by)}", "\n".join(found.clauses)
+            found.verdict, f"{scope}, proved by {' and '.join(found.certified_by)}", "\n".join(lines)
         )
     run = rendered(Machine(ONE_KEY, {}), found.run)
     return Finding(found.verdict, ONE_KEY.scope, run or "out of time")

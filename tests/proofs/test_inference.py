@@ -78,6 +78,16 @@ def test_a_run_is_printed_in_the_words_of_the_code(monkeypatch):
     assert "m.copying = True" in found.text
 
 
+def test_what_is_found_is_told_beside_ours(found):
+    lines = inference.beside_ours(ONE_KEY, found, timeout=NO_HURRY)
+    assert len(lines) == len(found.clauses) + len(ONE_KEY.invariants)
+    assert f"ours, implied by what was found: {answers.title}" in lines
+    nothing = inference.beside_ours(ONE_KEY, inference.Inferred(Verdict.PROVED), timeout=NO_HURRY)
+    assert {line.partition(" by ")[0] for line in nothing} == {"ours, not implied"}
+    (first, *_) = inference.beside_ours(ONE_KEY, found, timeout=0.0)
+    assert first.startswith("found, ")
+
+
 def test_without_time_nothing_is_claimed():
     assert infer(ONE_KEY, answers, timeout=0.0).verdict is Verdict.UNDECIDED
     assert infer(ONE_KEY, answers, timeout=0.02).verdict is Verdict.UNDECIDED
