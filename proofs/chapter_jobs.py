@@ -69,6 +69,9 @@ def jobs_of(chapter: Chapter, options: Options) -> tuple[Job, ...]:
     if chapter.bounds:
         words = "Run state by state over a few elements, every statement holds in every state reached."
         add(Part.RUNS, words, (), 2.0, partial(_runs, chapter))
+    if chapter.refuted:
+        words = "Each of these claims about the system is false: the shortest run that shows it is run."
+        add(Part.REFUTED, words, (), 0.5, partial(_refuted, chapter.refuted))
     if options.second_prover:
         words = "cvc5 finds every obligation of the system to hold, as Z3 does."
         add(
@@ -259,6 +262,12 @@ def _runs(chapter: Chapter, timeout: float, progress: Progress) -> Answer:
         scope = f"{bound}: the first {found.states:,} states, up to the names of the elements"
         return Answer(Verdict.SAMPLED, scope, by=("Python",))
     return Answer(Verdict.UNDECIDED, f"{bound}; out of time", by=("Python",))
+
+
+def _refuted(claims: tuple[Mutant, ...], timeout: float, progress: Progress) -> Answer:
+    from mapproof.proofs.refuted_claims import refuted
+
+    return refuted(claims, timeout, progress)
 
 
 # ------------------------------------------------------------------------------------------------ the second prover

@@ -30,6 +30,7 @@ class Part(StrEnum):
     STEPS = "every step of the model can happen"
     MUTANTS = "the invariant catches every mutant"
     RUNS = "runs of the model"
+    REFUTED = "claims that are false, each with a run"
     SECOND = "a second prover agrees"
     LEMMA = "lemmas"
     CONTRACT = "contracts"

@@ -25,7 +25,7 @@ from mapproof.proofs.systems.rwmutex_shown import (
     writer_is_preferred,
     writer_waits,
 )
-from mapproof.proofs.terms import Bool, If, any_of, when
+from mapproof.proofs.terms import Bool, If, any_of, claim, when
 from mapproof.proofs.transition_system import Action, action
 
 # ------------------------------------------------------------------------------------------------ readers
@@ -145,6 +145,15 @@ def _anybody_wakes(newcomer: Bool) -> None:
     readers.passed = If(newcomer, readers.passed, readers.passed - 1)
 
 
+@action(name="lock_all_have_left")
+def _nobody_was_passed() -> None:
+    """self._reader_wait.add(active) != 0: no, for all have left since"""
+    when(writer.at == At.ANNOUNCED, rw.reader_wait + writer.active == 0)
+    claim("no reader is passed by a second writer", readers.passed == 0)
+    rw.reader_wait = rw.reader_wait + writer.active
+    writer.at = At.INSIDE
+
+
 # ------------------------------------------------------------------------------------------------ writers
 
 
@@ -253,6 +262,7 @@ def _mutant(
 NEWCOMER_FIRST = _mutant(
     "no reader is passed by a second writer even if a newcomer may take a wake-up, it is said",
     _anybody_wakes,
+    _nobody_was_passed,
     breaks=passed,
     fault=Fault.WRONG_ANSWER,
 )
