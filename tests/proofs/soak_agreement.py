@@ -25,17 +25,18 @@ def main(transitions: int) -> int:
         if mutants:
             each = -(-int(share * MUTANTS_SHARE) // len(mutants))
             jobs += [(mutant.system, domains_for(system), each) for mutant in mutants]
-        started, done, tried = process_time(), 0, 0
+        started, done, tried, happened = process_time(), 0, 0, set()
         for seed, (job, domains, count) in enumerate(jobs):
             found = run(Agreement(job, domains), seed=seed, transitions=count)
             done, tried = done + found.transitions, tried + found.tried
+            happened |= found.happened
             wrong += len(found.disagreements)
             for disagreement in found.disagreements[:5]:
                 print(f"{job.name}: {disagreement}", file=sys.stderr)
         total += done
-        print(
-            f"{system.name:20} {done:8,} transitions, {tried - done:8,} refused, {process_time() - started:6.1f} s"
-        )
+        actions = f"{len(happened)} of {len(system.actions)} actions"
+        took = process_time() - started
+        print(f"{system.name:30} {done:8,} transitions, {tried - done:8,} refused, {actions}, {took:.1f} s")
     print(f"{total:,} transitions, {wrong} disagreements")
     return 1 if wrong else 0
 
