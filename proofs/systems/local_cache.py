@@ -16,7 +16,8 @@ they like (`other_store`, `other_dropped`). Where the code asks more than this s
 
 `ttl` and `max_lag` are any numbers. Times are whole numbers of some unit as small as one likes. A step that takes one of
 the locks is atomic, as what is inside needs no other lock; between the steps of a load the clock may go on.
-What is claimed stands in `answer`. Not here: that a waiting reader is answered at last; exceptions of a source,
+What is claimed stands in `answer`. If each change is received less than D after it was made, its second claim is the
+bound D of the code's docstring. Not here: that a waiting reader is answered at last; exceptions of a source,
 which answer nothing; read your writes, which is not promised.
 """
 
