@@ -20,10 +20,11 @@ from mapproof.proofs.queries import Obligation, Queries, Query, solver, steps
 from mapproof.proofs.transition_system import System
 
 
-def core(query: Query, *, timeout: float) -> tuple[str, ...] | None:
-    """The names of invariants that suffice to prove the query, none of them to spare; None when it is not proved.
+def core(query: Query, *, timeout: float, minimal: bool = True) -> tuple[str, ...] | None:
+    """The names of invariants that suffice to prove the query; None when it is not proved.
 
-    Beside them, every guard may be used. Within `timeout` seconds; what time did not allow to leave out stays.
+    Beside them, every guard may be used. None is to spare if the core is to be `minimal`; what `timeout` seconds did
+    not allow to leave out stays.
     """
     deadline = Deadline(timeout)
     asked, names = solver(deadline), {name: z3.Bool(f"the invariant {name}") for name in query.held}
@@ -32,7 +33,7 @@ def core(query: Query, *, timeout: float) -> tuple[str, ...] | None:
     asked.add(*query.given, z3.Not(query.goal))
     asked.add(*(z3.Implies(names[name], held) for name, held in query.held.items()))
     used = _used(asked, names, names)
-    for name in query.held:
+    for name in query.held if minimal else ():
         if used is not None and name in used and deadline.remaining():
             used = _used(asked, names, used - {name}) or used
     return None if used is None else tuple(name for name in names if name in used)
@@ -71,7 +72,10 @@ def needed(system: System, mutants: Iterable[Mutant], *, timeout: float) -> tupl
     deadline, queries = Deadline(timeout), Queries(system)
     broken = [(mutant.name, mutant.statement) for mutant in mutants]
     asked = {step: made for step in steps(system) if (made := queries.of(step)) and made[0].held}
-    used = {step: core(Query.joined(made), timeout=deadline.remaining()) for step, made in asked.items()}
+    used = {
+        step: core(Query.joined(made), timeout=deadline.remaining(), minimal=False)
+        for step, made in asked.items()
+    }
     return tuple(
         Need(
             invariant,

@@ -89,7 +89,7 @@ def _summed(name: str, group: list[Shown]) -> list[Evidence]:
 def _together(name: str, verdict: Verdict, ones: list[Shown], by: str) -> Evidence:
     first = ones[0]
     seconds = sum(one.evidence.seconds for one in ones)
-    if first.part not in _DECIDED:
+    if first.part not in _DECIDED or (first.part is Part.LEMMA and len(ones) == 1):
         return Evidence(first.evidence.name, Kind.PROOF, verdict, first.brief, seconds)
     number = sum(one.obligations for one in ones)
     what = "condition" if first.part is Part.CONTRACT else "obligation"
