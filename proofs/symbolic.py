@@ -109,8 +109,9 @@ def _written(before: Callable[..., Expr], state: State, write: Write, scope: Sco
 
 
 _OPERATORS: dict[str, Callable[..., Expr]] = {
-    "and": lambda *parts: z3.And(*parts),
-    "or": lambda *parts: z3.Or(*parts),
+    # SMT-LIB has no conjunction of nothing.
+    "and": lambda *parts: z3.And(*parts) if parts else z3.BoolVal(True),
+    "or": lambda *parts: z3.Or(*parts) if parts else z3.BoolVal(False),
     "not": lambda part: z3.Not(part),
     "implies": lambda premise, conclusion: z3.Implies(premise, conclusion),
     "==": lambda left, right: left == right,
