@@ -40,7 +40,8 @@ def main() -> int:
             wrong += not ok
             print(f"{'unseen' if ok else found.verdict:>18}  {title}")
     print(
-        f"{len(BUGS)} bugs, {len(UNSEEN)} false contracts, {wrong} otherwise than expected, {_seconds():.0f} s"
+        f"{len(CONTRACTS)} contracts, {len(BUGS)} bugs, {len(UNSEEN)} false contracts: "
+        f"{wrong} otherwise than expected, {_seconds():.0f} s"
     )
     return 1 if wrong else 0
 
