@@ -198,7 +198,7 @@ def _sync_map(ground: Ground, followed: Any) -> Binding:
 def sync_map(factory: Callable[[], Any] = SyncMap, system: System = SYNC_MAP_SYSTEM) -> Subject:
     """SyncMap, or a map that is to be followed in its place, and a system."""
     aimed = {name: Situation(*words) for name, words in _AIMED.items()}
-    pairs = {str(situation): situation for situation in _pairs()}
+    pairs = {str(situation): situation for situation in _pairs() if situation not in aimed.values()}
     return Subject("SyncMap", system, (Ground(factory, _bounds(aimed | pairs, _DEEPER), _sync_map, system),))
 
 

@@ -150,13 +150,14 @@ def _verdict(subject: Subject, result: Validation, sampled: bool) -> tuple[Verdi
     if result.undecided is not None:
         return Verdict.INCONCLUSIVE, result.undecided, None
     ran = f"{result.schedules:,} schedules, {result.accesses:,} accesses matched"
+    live = [action for action in subject.system.actions.values() if action.dead is None]
+    if sampled:
+        return Verdict.SAMPLED, f"{ran}, {len(result.covered)} of {len(live)} actions of the model made", None
     if result.unreached:
         missing = f"actions of the model that no scenario makes: {', '.join(result.unreached)}"
         return Verdict.FAILED, ran, missing
-    actions = f"all {len(result.covered)} actions of the model made"
-    if sampled:
-        return Verdict.SAMPLED, f"{ran}, {actions}", None
-    return Verdict.EXHAUSTED, f"every schedule with {_bounds(subject)}: {ran}, {actions}", None
+    scope = f"every schedule with {_bounds(subject)}: {ran}, all {len(live)} actions of the model made"
+    return Verdict.EXHAUSTED, scope, None
 
 
 def _bounds(subject: Subject) -> str:

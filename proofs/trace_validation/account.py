@@ -76,15 +76,24 @@ def told(binding: Binding, model: Model, parting: Parting, log: Sequence[Entry])
 
 
 def _steps(log: Sequence[Entry]) -> Iterator[str]:
-    yield f"  {'what the code did':{WIDTH - 2}} | what the model did"
-    if len(log) > MOST_STEPS:
-        yield f"  ... {len(log) - MOST_STEPS} steps"
-    yield from map(str, log[-MOST_STEPS:])
+    yield f"  {'what the code did':{WIDTH - 2}} | what the model did (nothing: a silent access)"
+    shown = _without_setup(log)
+    if len(shown) > MOST_STEPS:
+        yield f"  ... {len(shown) - MOST_STEPS} steps"
+    yield from map(str, shown[-MOST_STEPS:])
+
+
+def _without_setup(log: Sequence[Entry]) -> list[Entry]:
+    """Without the accesses of the calls that client 0 made before there were others, if it came to that."""
+    begun = next((number for number, entry in enumerate(log) if entry.client != 0), 0)
+    return [entry for entry in log[:begun] if entry.code is None] + list(log[begun:])
 
 
 def _last(binding: Binding, model: Model, parting: Parting, log: Sequence[Entry]) -> Iterator[str]:
     source = log[-1].source if log and parting.seen is not None else ""
     yield f"the last step, of client {parting.client}{f' at {source}' if source else ''}"
+    if parting.seen is not None:
+        yield f"  the access: {parting.seen} in {parting.seen.function}"
     before = {cell: parting.owed.get(cell, model.value(parting.state, cell)) for cell, _ in parting.picture}
     after = dict(parting.picture)
     yield from _block("what the code did:", _changes(model, before, after) or ["nothing changed"])

@@ -74,7 +74,8 @@ class Touch:
         )
 
     def __str__(self) -> str:
-        return f"{self.role}: {self.access} in {' or '.join(sorted(self.functions))}"
+        few = " or ".join(sorted(self.functions))
+        return f"{self.role}: {self.access} in {few if len(self.functions) < 3 else 'the operation'}"
 
 
 def touch(
