@@ -17,12 +17,16 @@ def chapters() -> tuple[Chapter, ...]:
     from mapproof.proofs.systems.local_cache_mutants import CHAPTER as LOCAL_CACHE
     from mapproof.proofs.systems.promotion_of_one_key_mutants import CHAPTER as ONE_KEY
     from mapproof.proofs.systems.rwmutex_mutants import CHAPTER as RWMUTEX
+    from mapproof.proofs.systems.shard_rehash.mutants import CHAPTER as SHARD_REHASH
+    from mapproof.proofs.systems.shard_rehash.tombstones import CHAPTER as TOMBSTONE_REHASH
     from mapproof.proofs.systems.sync_map import SYNC_MAP
     from mapproof.proofs.systems.sync_map.mutants import BOUND, MUTANTS
 
     return (
         Chapter(SYNC_MAP, MUTANTS, (BOUND,)),
         ONE_KEY,
+        SHARD_REHASH,
+        TOMBSTONE_REHASH,
         RWMUTEX,
         INVENTORY,
         LOCAL_CACHE,

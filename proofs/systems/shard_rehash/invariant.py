@@ -248,10 +248,10 @@ def migrator_locals() -> Bool:
 
 @invariant("the cursor counts for the front shard")
 def cursor() -> Bool:
-    """No bin counts as copied before there is a split to copy to, nor as compared before all are copied."""
-    return all_of(
-        forall(Bin, Bin, lambda b, other: implies(b.compared, other.copied)),
-        forall(Bin, lambda b: implies(b.copied, m.busy, is_split(m.front))),
+    """No bin counts as copied before there is a split to copy to, nor as compared before it is copied."""
+    return forall(
+        Bin,
+        lambda b: all_of(implies(b.compared, b.copied), implies(b.copied, m.busy, is_split(m.front))),
     )
 
 

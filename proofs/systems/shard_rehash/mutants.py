@@ -8,7 +8,7 @@ wrong answer: that is what the comparison is for.
 
 from __future__ import annotations
 
-from mapproof.proofs.chapters import Bound, Fault, Mutant, Statement
+from mapproof.proofs.chapters import Bound, Chapter, Fault, Mutant, Statement
 from mapproof.proofs.systems.shard_rehash import SHARD_REHASH
 from mapproof.proofs.systems.shard_rehash.invariant import (
     clear_locals,
@@ -394,7 +394,7 @@ CLEAR_OLD_ONLY = _mutant(
     "clear does not empty the new shards", _clear_old_only, breaks=torn_keys, within=bound(1, 5)
 )
 NO_MIGRATOR = _mutant(
-    "two threads migrate at a time", _no_migrator, breaks=migrator_owner, within=bound(2, 2)
+    "two threads migrate at a time", _no_migrator, breaks=migrator_owner, within=bound(2, 4)
 )
 COPY_NO_ZERO = _mutant(
     "one child gets no copy",
@@ -455,4 +455,6 @@ MUTANTS = (
 )
 """All of them; the first three first."""
 
-BOUND = bound(1, 2)
+BOUNDS = (bound(1, 3), bound(2, 2), bound(2, 3))
+
+CHAPTER = Chapter(SHARD_REHASH, MUTANTS, BOUNDS)

@@ -11,7 +11,7 @@ there is no such code in `impl/`.
 
 from __future__ import annotations
 
-from mapproof.proofs.chapters import Bound, Fault, Mutant
+from mapproof.proofs.chapters import Bound, Chapter, Fault, Mutant
 from mapproof.proofs.terms import (
     Bool,
     Enumeration,
@@ -470,4 +470,4 @@ MUTANTS = (
 )
 """All of them; the first one is what tombstones are for."""
 
-BOUND = bound(2, 3)
+CHAPTER = Chapter(TOMBSTONE_REHASH, MUTANTS, (bound(1, 3), bound(2, 3)))
