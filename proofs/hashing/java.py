@@ -74,7 +74,7 @@ def _run_other_index(hash: int, n: int) -> str | None:
     POWERS,
     denial="Math.abs(hash) % n is not hash & (n - 1), even when n is a power of two",
     run=_run_other_index,
-    least=("n",),
+    least=("n", "hash"),
 )
 def same_as_masking(hash: Half, n: Half) -> Sequent:
     return Sequent((_power_of_two(n),), index(hash, n) == hash & (n - 1))
