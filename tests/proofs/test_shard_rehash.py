@@ -75,7 +75,7 @@ def test_without_tombstones_a_deleted_key_comes_back():
 @pytest.mark.parametrize(
     ("left_out", "step", "breaks"),
     [
-        ("torn_keys", "write_old", "copies"),
+        ("torn_keys", "write_old", "writer_locals"),
         ("cursor", "switch_route", "contents"),
         ("copies", "switch_route", "contents"),
         ("pending_shards", "range_bin", "readers"),
