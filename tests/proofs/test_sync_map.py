@@ -1,105 +1,113 @@
-"""sync.Map: proved, with every mutant refuted, and the same source explored over a few elements."""
+"""sync.Map: proved, each part of the proof worth something, and the same source run over a few elements."""
+
+from collections import Counter
 
 import pytest
+from chapter_checks import assert_all_good, shortest_run
+from sync_map_runs import QUICK, Run, each_state, part
 
-from mapproof.proofs.chapters import Fault, Mutant
+from mapproof.proofs.chapters import Fault
 from mapproof.proofs.concrete import Machine
-from mapproof.proofs.exploration import explore, walk
+from mapproof.proofs.exploration import walk
 from mapproof.proofs.mutants import check_mutant
 from mapproof.proofs.obligations import prove, vacuity
+from mapproof.proofs.refutations import classify, equivalent
 from mapproof.proofs.systems.sync_map import SYNC_MAP
-from mapproof.proofs.systems.sync_map.invariant import live_keys_in_dirty
+from mapproof.proofs.systems.sync_map.consequences import LEMMAS, STEP_PROPERTIES
 from mapproof.proofs.systems.sync_map.mutants import (
-    AMENDED_NOT_SET,
-    DELETE_KEEPS_DIRTY,
     LOAD_DOES_NOT_RECHECK,
     MUTANTS,
     PROMOTION_KEEPS_DIRTY,
     UNEXPUNGE_WITHOUT_INSERT,
 )
-from mapproof.proofs.systems.sync_map.parts import insert
-from mapproof.proofs.systems.sync_map.state import PC, Key, Thread, expunged, m, nil
-from mapproof.proofs.terms import one_of, when
-from mapproof.proofs.transition_system import action
+from mapproof.proofs.transition_system import Invariant
 from mapproof.spec.evidence import Verdict
 
+REFUTED = [mutant for mutant in MUTANTS if mutant.breaks is not None]
 
-def elements(threads=1, keys=1, entries=1, maps=2):
-    return {
-        "Thread": tuple(f"t{i}" for i in range(threads)),
-        "Key": tuple(f"k{i}" for i in range(keys)),
-        "Pointer": ("nil", "expunged", "v0"),
-        "Entry": tuple(f"e{i}" for i in range(entries)),
-        "EntryMap": ("nil", *(f"map{i}" for i in range(maps))),
-    }
+NEEDED_BY = {
+    "nil_map_is_empty": ("promote_dirty", "maps_allocated"),
+    "maps_allocated": ("read", "range_locals"),
+    "present_not_cleared": ("read", "held_cleared"),
+    "key_injective": ("lookup_hit", "held_serves"),
+    "nothing_expunged_when_clean": ("dirty_locked", "copy_progress"),
+    "copy_progress": ("any state", "unamended_read_is_whole"),
+    "seen_current": ("read", "absent_seen"),
+    "held_serves": ("unexpunge_locked", "held_current"),
+    "held_detached": ("entry_load", "answer_ready"),
+    "not_yet_done": ("lookup_miss", "answer_ready"),
+}
+"""The statements that no mutant names, and a step that breaks another one when they are not assumed."""
 
 
-def test_the_invariant_is_inductive():
+def test_every_operation_is_proved():
     proof = prove(SYNC_MAP, timeout=280)
-    assert proof.verdict is Verdict.PROVED
-    assert len(SYNC_MAP.actions) == 48
-    assert len(proof.results) == 49 * len(SYNC_MAP.invariants) + 9  # nine claims in the steps
+    assert proof.verdict is Verdict.PROVED, "\n".join(map(str, proof.counterexamples()))
     asked = {r.obligation.statement for r in proof.results}
-    assert asked == {*SYNC_MAP.invariants, *SYNC_MAP.claims}
+    assert asked == {*SYNC_MAP.invariants, *SYNC_MAP.lemmas, *SYNC_MAP.step_properties, *SYNC_MAP.claims}
+    assert len(SYNC_MAP.actions) == 62
+    assert len(SYNC_MAP.invariants) == 30
+    assert len(proof.results) == 2178
 
 
 def test_every_step_can_happen_but_the_dead_one():
     found = vacuity(SYNC_MAP, timeout=280)
     assert found.verdict is Verdict.EXHAUSTED
-    assert found.dead == ("dirty_locked_skip",)
-    assert len(found.possible) == 47
+    assert found.dead == ("dirty_copy_expunged",)
+    assert len(found.possible) == 61
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", REFUTED, ids=lambda mutant: mutant.name)
 def test_a_mutant_is_refuted(mutant):
+    """At the statement that it names, by a state that runs: all hold before, and the right steps break nothing."""
     check = check_mutant(mutant, timeout=280)
-    assert check.caught
+    assert check.as_said
     c = check.counterexample
-    assert c.statement == mutant.breaks.title
     machine = Machine(mutant.system, c.domains)
-    before = machine.encode(c.before)
+    before, values = machine.encode(c.before), tuple(value for _, value in c.arguments)
     assert all(machine.holds(before, i) for i in SYNC_MAP.invariants)
-    step = machine.step(before, c.action, *(value for _, value in c.arguments))
+    step = machine.step(before, c.action, *values)
     assert machine.decode(step.after) == c.after
-    assert not machine.holds(step.after, mutant.statement)
-    right = Machine(SYNC_MAP, c.domains).step(before, c.action, *(value for _, value in c.arguments))
-    assert right is None or all(machine.holds(right.after, i) for i in SYNC_MAP.invariants)
+    if isinstance(mutant.breaks, Invariant):
+        assert c.statement == mutant.breaks.title
+        assert not machine.holds(step.after, mutant.statement)
+    right = Machine(SYNC_MAP, c.domains)
+    if SYNC_MAP.actions[c.action].parameters == mutant.system.actions[c.action].parameters:
+        step = right.step(before, c.action, *values)
+        assert step is None or all(right.holds(step.after, i) for i in SYNC_MAP.invariants)
 
 
-def test_the_three_first_mutants_are_those_of_a_review():
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.breaks is None], ids=lambda mutant: mutant.name)
+def test_a_version_that_is_as_good_is_proved_and_run(mutant):
+    check = check_mutant(mutant, timeout=280)
+    assert check.verdict is Verdict.PROVED
+    assert equivalent(mutant, seconds=60).fault is Fault.EQUIVALENT
+
+
+@pytest.mark.parametrize("mutant", [m for m in REFUTED if m.name in QUICK], ids=lambda mutant: mutant.name)
+def test_a_mutant_has_the_fault_that_it_is_said_to_have(mutant):
+    """Those that take long are run by soak_sync_map.py."""
+    assert classify(mutant, mutant.statement, seconds=60).fault is mutant.fault
+
+
+def test_there_is_a_mutant_of_every_operation():
+    words = " ".join(mutant.name for mutant in MUTANTS)
+    for operation in ("load ", "store", "swap", "load-or-store", "delete", "compare-and-swap"):
+        assert operation in words
+    for operation in ("compare-and-delete", "range", "clear", "promotion", "the copy", "unexpunge"):
+        assert operation in words
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 50
     assert MUTANTS[:3] == (LOAD_DOES_NOT_RECHECK, PROMOTION_KEEPS_DIRTY, UNEXPUNGE_WITHOUT_INSERT)
 
 
 def test_a_counterexample_names_what_the_code_names():
-    text = str(check_mutant(UNEXPUNGE_WITHOUT_INSERT, timeout=280).counterexample)
-    lines = text.splitlines()
+    c = check_mutant(UNEXPUNGE_WITHOUT_INSERT, timeout=280).counterexample
+    lines = str(c).splitlines()
     assert lines[0].startswith("step    unexpunge_locked(t=t0)    e.unexpungeLocked() succeeds")
     assert lines[1] == "breaks  live keys of read are in dirty"
-    assert lines[3] == "        fails for k=k0"
     changed = [line.split() for line in lines if line.startswith("  *")]
     assert ["*", "e0.p", "expunged", "nil"] in changed
-    assert ["*", "t0.pc", "UNEXPUNGE", "SWAP_LOCKED"] in changed
-    assert all(
-        len(names) <= 4 for names in check_mutant(MUTANTS[2], timeout=280).counterexample.domains.values()
-    )
-
-
-def test_a_mutant_that_changes_nothing_of_note_survives():
-    """Carrying nil entries over instead of expunging them is a right algorithm: check_mutant must say so."""
-
-    @action(name="try_expunge_locked")
-    def copy_nil_too(t: Thread, k: Key) -> None:
-        e = m.read.entry[k]
-        when(t.pc == PC.DIRTY_COPY, m.read.has[k], ~k.copied, one_of(e.p, nil, expunged))
-        insert(m.dirty, k, e)
-        k.copied = True
-
-    check = check_mutant(
-        Mutant("", SYNC_MAP, (copy_nil_too,), live_keys_in_dirty, Fault.WRONG_ANSWER, MUTANTS[0].bound),
-        timeout=280,
-    )
-    assert check.verdict is Verdict.PROVED
-    assert not check.caught
+    assert all(len(names) <= 4 for names in c.domains.values())
 
 
 def test_a_mutant_out_of_time_is_not_caught():
@@ -108,103 +116,108 @@ def test_a_mutant_out_of_time_is_not_caught():
     assert not check.caught
 
 
-@pytest.mark.parametrize(
-    ("left_out", "step", "breaks"),
-    [
-        ("lock_owner", "miss_locked_stay", "misses_below_length"),
-        ("amended_iff_dirty", "load_recheck_clean", "reader_locals"),
-        ("maps_allocated", "load_recheck_hit", "entries_allocated"),
-        ("dirty_private", "insert_new", "promotion_loses_no_key"),
-    ],
-)
-def test_the_statements_rest_on_each_other(left_out, step, breaks):
+def test_every_statement_is_broken_by_a_mutant_or_needed_by_another_one():
+    assert {mutant.statement for mutant in MUTANTS} >= set(SYNC_MAP.invariants) - set(NEEDED_BY)
+
+
+@pytest.mark.parametrize(("left_out", "needed_for"), NEEDED_BY.items())
+def test_the_statements_rest_on_each_other(left_out, needed_for):
     """Without one of them another is no longer inductive, so a proof of one alone would be worth nothing."""
     rest = [i for i in SYNC_MAP.invariants.values() if i.name != left_out]
-    proof = prove(SYNC_MAP.with_invariants("weaker", rest), timeout=280, actions=[step], statement=breaks)
+    step, breaks = needed_for
+    weaker = SYNC_MAP.with_invariants("weaker", rest)
+    proof = prove(weaker, timeout=280, actions=[step], statement=breaks)
     assert proof.verdict is Verdict.REFUTED
 
 
-@pytest.mark.parametrize(
-    "scope", [elements(), elements(entries=2, maps=3), elements(keys=2, entries=2)], ids=str
-)
-def test_all_states_over_a_few_elements_are_good(scope):
-    found = explore(Machine(SYNC_MAP, scope), most_states=60_000)
-    assert found.exhausted
-    assert not found.broken
-    assert found.states > 150
+def test_the_rules_of_the_code_follow():
+    """I1 to I6, in the words of impl/sync_map.py."""
+    assert {made.words[:2] for made in (*LEMMAS, *STEP_PROPERTIES) if made.words.startswith("I")} == {
+        f"I{number}" for number in range(1, 7)
+    }
+
+
+# ------------------------------------------------------------------------------------------------ runs
 
 
 @pytest.mark.parametrize(
-    ("mutant", "claim", "steps"),
-    [
-        (AMENDED_NOT_SET, "a load answers with a value that the key had at some moment of the call", 15),
-        (
-            DELETE_KEEPS_DIRTY,
-            "a delete that misses changes nothing, and the key was absent at some moment of the call",
-            41,
-        ),
-    ],
-    ids=lambda value: getattr(value, "name", None),
+    ("bound", "states"),
+    [(part(3), 1_131), (part(4, keys=2), 17_815), (part(2, values=2), 404), (part(2, threads=2), 3_410)],
+    ids=str,
 )
-def test_a_visible_mutant_is_reached(mutant, claim, steps):
-    """The shortest run from the empty map to a wrong answer, which replays step by step."""
-    machine = Machine(mutant.system, elements(keys=2, entries=2, maps=3))
-    found = explore(machine, most_states=40_000, invariants=False)
-    assert mutant.fault is Fault.WRONG_ANSWER
-    assert found.broken == (claim,)
-    assert len(found.trace) == steps
-    state = machine.initial()
-    for name, arguments in found.trace[:-1]:
-        step = machine.step(state, name, *arguments)
-        assert not step.broken_claims
-        state = step.after
-    name, arguments = found.trace[-1]
-    assert machine.step(state, name, *arguments).broken_claims == (claim,)
+def test_all_states_over_a_few_elements_are_good(bound, states):
+    assert_all_good(SYNC_MAP, bound, states)
 
 
-def test_two_threads_reach_only_good_states():
-    """One thread stores and the other loads the same key, in every order."""
+def test_a_load_that_does_not_look_again_misses_a_key_that_was_promoted():
+    steps, broken = shortest_run(LOAD_DOES_NOT_RECHECK)
+    assert broken == ("a load answers with what the key held at some moment of the call",)
+    assert steps.count("promote_read") == 1
+    assert len(steps) == 26
 
-    machine = Machine(SYNC_MAP, elements(threads=2))
 
-    def one_stores_one_loads(state):
-        return all(
-            machine.read(state, "Thread.pc", t) == "IDLE" or machine.read(state, "Thread.op", t) == does
-            for t, does in (("t0", "STORE"), ("t1", "LOAD"))
-        )
-
-    found = explore(machine, most_states=60_000, allowed=one_stores_one_loads)
-    assert found.exhausted
+def test_random_runs_find_nothing_wrong():
+    machine = Machine(
+        SYNC_MAP,
+        {
+            "Thread": ("t0", "t1", "t2"),
+            "Key": ("k0", "k1"),
+            "Value": ("x0", "x1"),
+            "Pointer": ("nil", "expunged", "v0", "v1"),
+            "Entry": tuple(f"e{i}" for i in range(8)),
+            "EntryMap": ("nil", *(f"map{i}" for i in range(8))),
+        },
+    )
+    found = walk(machine, walks=4, length=150, seed=1)
     assert not found.broken
-
-
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_random_runs_see_exactly_the_visible_mutants(mutant):
-    """So `visible` is a measured fact; the invisible ones are why the proof is needed."""
-    machine = Machine(mutant.system, elements(threads=2, keys=2, entries=6, maps=6))
-    found = walk(machine, walks=300, length=250, seed=2)
-    assert bool(found.broken) == (mutant.fault is Fault.WRONG_ANSWER)
-
-
-def test_random_runs_find_nothing_wrong_in_the_real_one():
-    machine = Machine(SYNC_MAP, elements(threads=2, keys=2, entries=6, maps=6))
-    found = walk(machine, walks=60, length=250, seed=1)
-    assert not found.broken
-    assert found.states > 10_000
+    assert found.states > 500
 
 
 def test_length_counts_the_keys_of_dirty():
     """That `length` is the number of keys is not provable in first-order logic: compared on every state."""
-    machine = Machine(SYNC_MAP, elements(keys=2, entries=2))
-    compared = 0
+    seen = set()
 
-    def counted(state):
-        nonlocal compared
-        dirty = machine.read(state, "SyncMap.dirty")
-        keys = sum(machine.read(state, "EntryMap.has", dirty, k) for k in ("k0", "k1"))
-        assert machine.read(state, "EntryMap.length", dirty) == keys
-        compared += 1
-        return True
+    def compare(read):
+        dirty = read("SyncMap.dirty")
+        keys = sum(read("EntryMap.has", dirty, k) for k in ("k0", "k1"))
+        assert read("EntryMap.length", dirty) == keys
+        seen.add(keys)
 
-    assert explore(machine, most_states=60_000, allowed=counted).exhausted
-    assert compared > 5_000
+    each_state(part(4, keys=2), compare)
+    assert seen == {0, 1, 2}
+
+
+def test_a_write_to_an_entry_that_a_clear_has_cut_off_does_happen():
+    late = Counter()
+
+    def look(read):
+        for t in ("t0", "t1"):
+            entry = read("Thread.entry", t)
+            if read("Thread.pc", t) == "COMPARE_AND_DELETE_CAS" and read("Entry.cleared", entry):
+                late["due"] += read("Entry.p", entry) == read("Thread.loaded", t)
+
+    each_state(part(3, threads=2), look)
+    assert late["due"] > 10
+
+
+def test_a_removal_passes_to_a_compare_and_delete_that_came_first_to_the_entry():
+    """t1 found e0 in dirty before t0 took it out of there, and empties it before t0 comes to collect."""
+    run = Run(part(4, threads=2, keys=2))
+    run.does(
+        "t0", "invoke SWAP k0 v0 x0", "read", "lookup_miss", "lock", "store_new_key", "dirty_locked map1"
+    )
+    run.does("t0", "dirty_copy_done", "amend", "insert_new e0", "unlock", "answer")
+    run.does("t0", "invoke SWAP k1 v0 x0", "read", "lookup_miss", "lock", "store_new_key", "insert_new e1")
+    run.does("t0", "unlock", "answer")
+    run.does("t1", "invoke COMPARE_AND_DELETE k0 nil x0", "read", "lookup_miss", "lock", "get_from_dirty")
+    run.does("t1", "miss_locked_stay", "unlock", "compare_and_delete_load")
+    run.does("t0", "invoke LOAD_AND_DELETE k0 nil x0", "read", "lookup_miss", "lock", "delete_from_dirty")
+    assert run.read("Thread.done", "t0")
+    run.does("t1", "compare_and_delete_cas")
+    assert run.read("Thread.done", "t1")
+    assert not run.read("Thread.done", "t0")
+    run.does("t0", "miss_locked_promote", "promote_read", "promote_dirty", "promote_misses", "unlock")
+    run.does("t0", "delete_load")
+    assert run.read("Thread.result", "t0") == "nil"
+    run.does("t0", "answer")
+    run.does("t1", "answer")

@@ -11,10 +11,12 @@ from mapproof.proofs.systems.sync_map.state import PC, Entry, EntryMap, Key, Op,
 from mapproof.proofs.terms import all_of, any_of, claim, everywhere, forall, implies, when
 from mapproof.proofs.transition_system import action, actions_in
 
+CLEARS_NOTHING = "a clear that clears nothing finds every key absent"
+
 
 def find_it_empty(t: Thread) -> None:
     """The linearization point of a Clear that has nothing to clear."""
-    claim("a clear that clears nothing finds every key absent", forall(Key, lambda k: k.contents == nil))
+    claim(CLEARS_NOTHING, forall(Key, lambda k: k.contents == nil))
     claim(AT_MOST_ONCE, ~t.done)
     t.done = True
 

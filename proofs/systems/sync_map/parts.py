@@ -37,7 +37,7 @@ from mapproof.proofs.systems.sync_map.state import (
     m,
     nil,
 )
-from mapproof.proofs.terms import Bool, If, all_of, any_of, claim, count, everywhere, forall, one_of
+from mapproof.proofs.terms import Bool, If, all_of, any_of, claim, count, everywhere, forall, implies, one_of
 
 ANSWERED_AFTER_UNLOCK = (Op.LOAD, Op.LOAD_AND_DELETE, Op.COMPARE_AND_DELETE)
 """The operations that find their entry under the lock and look into it after Unlock."""
@@ -119,6 +119,11 @@ def take_effect_on_entry(t: Thread, new: Pointer) -> None:
     e = t.entry
     cut_off = any_of(e.cleared, e.detached)
     claim(AT_MOST_ONCE, any_of(~t.done, collects(t, e)))
+    claim("a late write is of a call that the clear overlaps", implies(e.cleared, t.overlaps[e]))
+    claim(
+        "what was taken out of dirty is emptied once, and never filled",
+        implies(e.detached, is_value(e.p), new == nil),
+    )
     t.taken = If(cut_off, as_answer(e.p), t.key.contents)
     t.key.contents = If(cut_off, t.key.contents, new)
     everywhere(Thread.done, lambda u: any_of(u == t, all_of(u.done, ~collects(u, e))))
