@@ -19,11 +19,12 @@ from mapproof.impl.sharded_map import ShardedMap
 from mapproof.impl.small_maps import (
     by_low_bits,
     splitting_map,
+    splitting_map_of_two_bins,
 )
 from mapproof.impl.sync_map import SyncMap
 from mapproof.proofs.systems.shard_rehash import SHARD_REHASH
 from mapproof.proofs.systems.sync_map import SYNC_MAP as SYNC_MAP_SYSTEM
-from mapproof.proofs.trace_validation.binding import Binding
+from mapproof.proofs.trace_validation.binding import Binding, Rule
 from mapproof.proofs.trace_validation.sharded_map import ShardedMapBinding
 from mapproof.proofs.trace_validation.sync_map import SyncMapBinding
 from mapproof.proofs.transition_system import System
@@ -50,10 +51,10 @@ class Situation:
         """What is called; nothing afterwards, for every step is looked at."""
         return Scenario(program_of(self.setup), tuple(map(program_of, self.threads)), ())
 
-    @property
-    def has_range(self) -> bool:
-        """Whether some client ranges, so that it matters which key is followed."""
-        return any("range" in program for program in (self.setup, *self.threads))
+    def depends_on(self, key: Any) -> bool:
+        """Whether it matters if this key is the one that ranges are followed with."""
+        calls = list(self.scenario.calls())
+        return any(call.op is Op.RANGE for call in calls) and any(call.key == key for call in calls)
 
 
 Bounds: TypeAlias = tuple[tuple[int, tuple[Situation, ...]], ...]
@@ -101,10 +102,11 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A map and the system that was proved of it, on the grounds where they are compared."""
+    """A map and the system that was proved of it, the rules that tie them, and the grounds where they are compared."""
 
     name: str
     system: System
+    rules: tuple[Rule, ...]
     grounds: tuple[Ground, ...]
 
 
@@ -157,6 +159,14 @@ _AIMED: Final[Scenarios] = {
     ),
     "two ranges promote": ("store a 1; load a; store b 2", ("range", "range")),
     "two clears": ("store a 1", ("clear", "clear; store b 2")),
+    "the second key of a copy is deleted": (
+        "store a 1; store b 2; load a; load a; delete b",
+        ("store c 3", "store b 4"),
+    ),
+    "a copy meets a store and a delete of its key": (
+        "store a 1; load a; delete a",
+        ("store b 2", "store a 3", "delete a"),
+    ),
     "two stores after a clear": ("store a 1; load a; store b 2; clear", ("store a 3", "store b 4; load a")),
 }
 _DEEPER: Final = frozenset(
@@ -172,6 +182,7 @@ _DEEPER: Final = frozenset(
         "a compare_and_delete meets the delete of a key that only dirty has",
         "a compare_and_swap meets a store of the old value",
         "two clears",
+        "a copy meets a store and a delete of its key",
     }
 )
 """The scenarios that are run with two preemptions; the others are many or long, and are run with one."""
@@ -199,7 +210,12 @@ def sync_map(factory: Callable[[], Any] = SyncMap, system: System = SYNC_MAP_SYS
     """SyncMap, or a map that is to be followed in its place, and a system."""
     aimed = {name: Situation(*words) for name, words in _AIMED.items()}
     pairs = {str(situation): situation for situation in _pairs() if situation not in aimed.values()}
-    return Subject("SyncMap", system, (Ground(factory, _bounds(aimed | pairs, _DEEPER), _sync_map, system),))
+    return Subject(
+        "SyncMap",
+        system,
+        SyncMapBinding.rules,
+        (Ground(factory, _bounds(aimed | pairs, _DEEPER), _sync_map, system),),
+    )
 
 
 # ------------------------------------------------------------------------------------------------ ShardedMap
@@ -236,6 +252,11 @@ _SPLITS: Final[Placed] = {
         splitting_map,
         "store a 1; store c 2; len; len; len; len",
         ("store b 3", "load a; range"),
+    ),
+    "a range meets a split of two bins": (
+        splitting_map_of_two_bins,
+        "store a 1; store b 2; len",
+        ("len", "range"),
     ),
     "a rehash meets stores": (RehashingMap, "store a 1; store b 2", ("len", "store a 3; delete b")),
     "two rehashes": (RehashingMap, "store a 1", ("len", "len")),
@@ -277,7 +298,7 @@ def sharded_map(
         Ground(factories(made_by), _bounds(some, _DEEPER_SPLITS), _sharded_map, system)
         for made_by, some in placed.items()
     )
-    return Subject("ShardedMap", system, tuple(grounds))
+    return Subject("ShardedMap", system, ShardedMapBinding.rules, tuple(grounds))
 
 
 SUBJECTS: Final = (sync_map(), sharded_map())

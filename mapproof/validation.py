@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+from mapproof.proofs.trace_validation.binding import Rule
 from mapproof.proofs.trace_validation.validator import Validator
 from mapproof.spec.evidence import Evidence, Kind, Verdict
 from mapproof.spec.history import Operation
@@ -30,13 +31,15 @@ from mapproof.validated_maps import SUBJECTS, Ground, Situation, Subject
 @dataclass(slots=True)
 class Validation:
     """What was run, and what came of it. `accesses` were matched with the model, which was in so many `states`;
-    `outside` are those of what it does not speak of. `unreached` are the actions that no run made."""
+    `outside` are those of what it does not speak of. `unreached` are the actions that no run made, and the ways to make one
+    that none took."""
 
     schedules: int = 0
     accesses: int = 0
     outside: int = 0
     states: int = 0
     covered: set[str] = field(default_factory=set)
+    used: set[Rule] = field(default_factory=set)
     unreached: list[str] = field(default_factory=list)
     complaint: str | None = None
     undecided: str | None = None
@@ -58,9 +61,16 @@ def validated(subject: Subject, *, walks: int = 0, seed: int = 0) -> Validation:
             _follow(ground, key, result, walks, seed)
             if result.over:
                 return result
-    actions = subject.system.actions.values()
-    result.unreached = [a.name for a in actions if a.dead is None and a.name not in result.covered]
+    result.unreached = list(_unreached(subject, result))
     return result
+
+
+def _unreached(subject: Subject, result: Validation) -> Iterator[str]:
+    actions = subject.system.actions
+    yield from (a.name for a in actions.values() if a.dead is None and a.name not in result.covered)
+    for rule in subject.rules:
+        if rule not in result.used and (rule.action is None or actions[rule.action].dead is None):
+            yield f"{rule.action or 'nothing'} by {' and '.join(map(str, rule.touches))}"
 
 
 def _follow(ground: Ground, key: Any, result: Validation, walks: int, seed: int) -> None:
@@ -75,13 +85,14 @@ def _follow(ground: Ground, key: Any, result: Validation, walks: int, seed: int)
     result.outside += validator.outside
     result.states += validator.model.states
     result.covered |= validator.covered
+    result.used |= validator.follower.used
 
 
 def _plans(ground: Ground, key: Any, walks: int, seed: int) -> Iterator[tuple[Situation, Plan, int | None]]:
-    """What is run: ranges with each key in turn as the one that is followed, all else with the first."""
+    """What is run: ranges with each of their keys in turn as the one that is followed, all else with the first."""
     for bound, some in ground.bounds:
         for number, situation in enumerate(some):
-            if key == ground.keys[0] or situation.has_range:
+            if key == ground.keys[0] or situation.depends_on(key):
                 plan = Turns(RandomWalk(seed + number)) if walks else bounded(bound)
                 yield situation, plan, walks or None
 
@@ -154,7 +165,7 @@ def _verdict(subject: Subject, result: Validation, sampled: bool) -> tuple[Verdi
     if sampled:
         return Verdict.SAMPLED, f"{ran}, {len(result.covered)} of {len(live)} actions of the model made", None
     if result.unreached:
-        missing = f"actions of the model that no scenario makes: {', '.join(result.unreached)}"
+        missing = "\n  ".join(["what no scenario makes of the model:", *result.unreached])
         return Verdict.FAILED, ran, missing
     scope = f"every schedule with {_bounds(subject)}: {ran}, all {len(live)} actions of the model made"
     return Verdict.EXHAUSTED, scope, None
