@@ -19,11 +19,10 @@ def chapters() -> tuple[Chapter, ...]:
     from mapproof.proofs.systems.rwmutex_mutants import CHAPTER as RWMUTEX
     from mapproof.proofs.systems.shard_rehash.mutants import CHAPTER as SHARD_REHASH
     from mapproof.proofs.systems.shard_rehash.tombstones import CHAPTER as TOMBSTONE_REHASH
-    from mapproof.proofs.systems.sync_map import SYNC_MAP
-    from mapproof.proofs.systems.sync_map.mutants import BOUND, MUTANTS
+    from mapproof.proofs.systems.sync_map.mutants import CHAPTER as SYNC_MAP
 
     return (
-        Chapter(SYNC_MAP, MUTANTS, (BOUND,)),
+        SYNC_MAP,
         ONE_KEY,
         SHARD_REHASH,
         TOMBSTONE_REHASH,

@@ -7,7 +7,7 @@ little of the system shows that, stands here. The first three are those that a r
 
 from __future__ import annotations
 
-from mapproof.proofs.chapters import Bound, Fault, Mutant, Statement
+from mapproof.proofs.chapters import Bound, Chapter, Fault, Mutant, Statement
 from mapproof.proofs.systems.sync_map import SYNC_MAP, mutants_of_entries, mutants_of_lookup
 from mapproof.proofs.systems.sync_map.clear import CLEARS_NOTHING
 from mapproof.proofs.systems.sync_map.consequences import expunged_under_lock, published_never_written
@@ -369,3 +369,5 @@ MUTANTS = (
     ),
 )
 """All of them; the first three first."""
+
+CHAPTER = Chapter(SYNC_MAP, MUTANTS, (BOUND, _part(4, keys=2), _part(3, threads=2)))
