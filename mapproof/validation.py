@@ -106,6 +106,7 @@ def _explore(
     result: Validation,
 ) -> None:
     scenario = situation.scenario
+    validator.setup = situation.setup
     for strategy in islice(plan, limit):
         execution = lab.run(scenario, strategy)
         result.schedules += 1

@@ -10,6 +10,7 @@ is a picture: what the model's cells are in the real object.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
@@ -129,6 +130,15 @@ class OutOfElements(Exception):
     """A run needs more elements of a sort than the model was given: nothing can be said of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names that an object's parts had after a setup: those asked for, in order, and those that are used up."""
+
+    asked: tuple[str, ...]
+    spent: frozenset[str]
+    used: Mapping[str, int]
+
+
 @dataclass(slots=True)
 class Names:
     """Which element of the model a real object is. Objects get their names when they are first seen."""
@@ -146,11 +156,36 @@ class Names:
     _used: dict[str, int] = field(default_factory=dict)
     _kept: list[object] = field(default_factory=list)
     _fresh: list[tuple[str, str]] = field(default_factory=list)
+    _asked: list[str] | None = None
+    _script: deque[str] = field(default_factory=deque)
 
-    def name(self, sort: str, made: object) -> str:
-        """The object's element; the next that is free for an object not seen before."""
+    def name(self, sort: str, made: object, new: str | None = None) -> str:
+        """The object's element; for one not seen before `new`, or else the next that is free."""
         found = self._of.get((sort, id(made)))
-        return found if found is not None else self._next(sort, made)
+        if self._script:
+            told = self._script.popleft()
+            found = self.call(sort, made, told) if found is None else found
+        elif found is None:
+            found = self._next(sort, made) if new is None else self.call(sort, made, new)
+        if self._asked is not None:
+            self._asked.append(found)
+        return found
+
+    def order(self, look: Callable[[], object]) -> Known:
+        """What is named so far, in the order in which `look` asks for it."""
+        self._asked = []
+        look()
+        known = Known(tuple(self._asked), frozenset(self.spent), dict(self._used))
+        self._asked = None
+        return known
+
+    def recall(self, known: Known, look: Callable[[], object]) -> None:
+        """Name what `look` comes across as another object like this one was named."""
+        self.spent, self._used = set(known.spent), dict(known.used)
+        self._script = deque(known.asked)
+        look()
+        self._script.clear()
+        self._fresh = []
 
     def known(self, sort: str, made: object) -> str | None:
         """The object's element, if it has one."""

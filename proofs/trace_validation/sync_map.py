@@ -136,7 +136,7 @@ class SyncMapBinding(Binding):
         if p is None or isinstance(p, Enum):
             shown.append((cell, "nil" if p is None else "expunged"))
             return
-        pointer = names.known("Pointer", p) or names.call("Pointer", p, names.own[names.actor])
+        pointer = names.name("Pointer", p, names.own.get(names.actor))
         shown.append((cell, pointer))
         shown.append(((VALUE, (pointer,)), _value(p.value)))
 

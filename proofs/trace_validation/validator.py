@@ -12,13 +12,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, Final
 
 from mapproof.impl import sync
 from mapproof.proofs.layout import Value
 from mapproof.proofs.trace_validation.account import Entry, Parting, told
-from mapproof.proofs.trace_validation.binding import Binding, Names, OutOfElements, Picture, Request, Seen
+from mapproof.proofs.trace_validation.binding import (
+    Binding,
+    Known,
+    Names,
+    OutOfElements,
+    Picture,
+    Request,
+    Seen,
+)
 from mapproof.proofs.trace_validation.following import (
     Followed,
     Follower,
@@ -36,6 +45,16 @@ _LOOKS: Final = frozenset({Access.LOAD, Access.READ})
 or when the call returns."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Where a setup led."""
+
+    known: Known
+    picture: Picture
+    standing: Standing
+    log: tuple[Entry, ...]
+
+
 class Validator:
     """Validates runs. `begin` comes before each; `complaint` is then the account of what was wrong.
 
@@ -44,7 +63,8 @@ class Validator:
     gave, `undecided` is the reason, and no more is looked at.
 
     Over all runs, `matched` is how many accesses were compared, `outside` how many the model does not speak of, and
-    `covered` the actions that were made.
+    `covered` the actions that were made. Runs in which client 0 did the same before there were other clients, as `setup`
+    says (None: nothing is said), are followed from there, once that was followed.
     """
 
     def __init__(self, binding: Binding) -> None:
@@ -54,10 +74,12 @@ class Validator:
         self.undecided: str | None = None
         self.looked = False
         self.matched = self.outside = 0
+        self.setup: object = None
         self.covered: set[str] = set()
         self.follower = Follower(binding, self.model)
         self._seen: dict[object, Seen] = {}
         self._known: dict[object, Followed] = {}
+        self._prepared: dict[object, _Prepared] = {}
         self._agreeing: set[tuple[int, int]] = set()
         self._standings: dict[Standing, Standing] = {}
         self._pictures: dict[Picture, int] = {}
@@ -72,6 +94,8 @@ class Validator:
         self._log: list[Entry] = []
         self._doing: tuple[int, Seen] | None = None
         self.binding.begin(subject, self._names)
+        self._alone = self.setup is not None
+        self._skipping = self._alone and self.setup in self._prepared
         self._check_start()
 
     @property
@@ -95,7 +119,11 @@ class Validator:
     def step(self, client: int, doing: Any) -> str | None:
         """The client makes this access (target and kind) or begins this call (with `op`, `key` and `args`)."""
         self.looked = True
+        if self._skipping and client == 0:
+            return None
         self.arrived()
+        if self._alone and client != 0:
+            self._after_setup()
         if not self.over:
             if isinstance(doing, tuple):
                 self._access(client, *doing)
@@ -108,6 +136,8 @@ class Validator:
 
     def returned(self, client: int, answer: Any, error: str | None = None) -> str | None:
         """The client's call has answered, or has raised the exception of that name."""
+        if self._skipping and client == 0:
+            return None
         self.arrived()
         if not self.over:
             request = self._calls.pop(client)
@@ -122,6 +152,24 @@ class Validator:
             except Parted as parted:
                 self._complain(client, None, parted)
         return self.complaint
+
+    # -- what came before there were other clients
+
+    def _after_setup(self) -> None:
+        """Remember where the setup led, or go there."""
+        self._alone = False
+        if self._skipping:
+            self._skipping = False
+            self._recall(self._prepared[self.setup])
+        elif not self.over:
+            known = self._names.order(self._picture)
+            self._prepared[self.setup] = _Prepared(known, self._pictured, self._standing, tuple(self._log))
+
+    def _recall(self, prepared: _Prepared) -> None:
+        self._names.recall(prepared.known, self._picture)
+        self._standing, self._log = prepared.standing, list(prepared.log)
+        if self._pictured != prepared.picture:
+            self._complain(0, None, Parted("the setup led elsewhere than when it was followed"))
 
     # -- what is made of it
 

@@ -34,31 +34,37 @@ class Asked:
 class Listening:
     """The hook of `impl.sync` for one thread, handing all to a validator."""
 
-    def __init__(self, validator: Validator) -> None:
+    def __init__(self, validator: Validator, client: int) -> None:
         self._validator = validator
+        self._client = client
 
     def before(self, target: object, access: Access) -> None:
-        self._validator.step(1, (target, access))
+        self._validator.step(self._client, (target, access))
 
     def wait(self, target: object, access: Access, ready: Callable[[], bool]) -> None:
-        self._validator.step(1, (target, access))
+        self._validator.step(self._client, (target, access))
 
     def after(self, target: object, access: Access, happened: bool) -> None:
-        self._validator.effect(1, target, access, happened)
+        self._validator.effect(self._client, target, access, happened)
 
     def thread(self) -> int:
-        return 1
+        return self._client
 
 
 def followed(subject: Any, validator: Validator, *calls: Asked) -> str:
-    """The complaint about these calls; "" for none."""
+    """The complaint about these calls of client 1 on a new object; "" for none."""
     validator.begin(subject)
-    with watched_by(Listening(validator)):
-        for call in calls:
-            validator.step(1, call)
-            given = () if call.key is None else (call.key,)
-            validator.returned(1, getattr(subject, call.op)(*given, *call.args))
+    made(subject, validator, 1, *calls)
     return validator.complaint or ""
+
+
+def made(subject: Any, validator: Validator, client: int, *calls: Asked) -> None:
+    """The client makes the calls."""
+    with watched_by(Listening(validator, client)):
+        for call in calls:
+            validator.step(client, call)
+            given = () if call.key is None else (call.key,)
+            validator.returned(client, getattr(subject, call.op)(*given, *call.args))
 
 
 ADD = Asked("add")
@@ -298,3 +304,28 @@ def test_a_map_that_the_model_has_no_element_for_is_no_pass() -> None:
     calls = [Asked("store", "a", (1,)), Asked("load", "a"), Asked("store", "b", (2,))]
     assert followed(SyncMap(), validator, *calls) == ""
     assert validator.undecided == "the run makes more than 3 of EntryMap: give the model more"
+
+
+def test_a_setup_is_followed_once() -> None:
+    validator = Validator(SyncMapBinding(clients=2, keys=("a", "b"), values=(1, 2), maps=3))
+    validator.setup = "a is stored and promoted"
+    matched = []
+    for _ in range(3):
+        map_ = SyncMap[str, int]()
+        validator.begin(map_)
+        made(map_, validator, 0, Asked("store", "a", (1,)), Asked("load", "a"))
+        made(map_, validator, 1, Asked("store", "b", (2,)), Asked("load", "b"), Asked("load", "a"))
+        assert (validator.complaint, validator.undecided) == (None, None)
+        matched.append(validator.matched)
+    assert matched[0] > matched[2] - matched[1] == matched[1] - matched[0] > 0
+
+
+def test_a_setup_that_leads_elsewhere_the_second_time_is_told() -> None:
+    validator = Validator(CounterBinding())
+    validator.setup = "one is added"
+    for calls in (1, 0):
+        counter = Counter()
+        validator.begin(counter)
+        made(counter, validator, 0, *[ADD] * calls)
+        made(counter, validator, 1, ADD)
+    assert "the setup led elsewhere than when it was followed" in (validator.complaint or "")
