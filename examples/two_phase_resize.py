@@ -56,6 +56,13 @@ def store(k: Key, v: Value) -> None:
 
 
 @action
+def load(k: Key) -> None:
+    """return old[k] until the switch, new[k] from then on"""
+    answer = If(resize.phase == Phase.NEW, k.new, k.old)
+    claim("a load answers with what was stored last", answer == k.contents)
+
+
+@action
 def start() -> None:
     """from now on, every store goes to both tables"""
     when(resize.phase == Phase.OLD)
@@ -122,7 +129,7 @@ def resized_by(name: str, *copying: Action) -> System:
         scope="all keys and values; a store is one step",
         state=(Value, Key, Resize),
         initial=initial,
-        actions=(store, start, *copying, switch),
+        actions=(store, load, start, *copying, switch),
         invariants=(contents, copies_agree, copied_later),
     )
 

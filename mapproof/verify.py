@@ -1,7 +1,8 @@
 """The main job: everything that is known about the reference maps, shown again from nothing.
 
-The idea: four kinds of evidence in one table. The proofs run in a process of their own, and so does every other
-one of the remaining jobs, so that two cores are used and a process that crashes costs one line, not the run.
+The idea: four kinds of evidence in one table, and what binds the proofs to the code among them. The proofs run in a
+process of their own, and so does every other one of the remaining jobs, so that two cores are used and a process that
+crashes costs one line, not the run.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from mapproof.stateful_tests.exploration import Explored, watched_words
 from mapproof.stateful_tests.machines import machine_for
 from mapproof.stateful_tests.real_threads import record
 from mapproof.stateful_tests.targets import target_of
+from mapproof.validated_maps import SUBJECTS, Subject
+from mapproof.validation import evidence as validation
 
 REFERENCE_MAPS: tuple[Callable[[], Any], ...] = (SyncMap, TrieMap, RWMutexMap, GuardedMap, ShardedMap)
 
@@ -91,6 +94,8 @@ def _subject(name: str) -> str:
 def _jobs(seed: int) -> Iterator[tuple[str, Callable[[], list[Evidence]]]]:
     for chapter in CHAPTERS:
         yield f"{chapter.subject}: the catalogue", partial(_chapter, chapter)
+    for subject in SUBJECTS:
+        yield f"{subject.name}: the code follows the proved model", partial(_validation, subject)
     for factory in REFERENCE_MAPS:
         name = factory.__name__
         yield f"{name}: generated scenarios", partial(_one, _campaign, factory, seed)
@@ -102,6 +107,10 @@ def _one(
     check: Callable[[Callable[[], Any], int], Evidence], factory: Callable[[], Any], seed: int
 ) -> list[Evidence]:
     return [check(factory, seed)]
+
+
+def _validation(subject: Subject) -> list[Evidence]:
+    return [validation(subject)]
 
 
 def _chapter(chapter: Chapter) -> list[Evidence]:
@@ -200,7 +209,7 @@ Answers = AbstractContextManager[Callable[[], list[Evidence]]]
 
 
 def _proofs() -> Answers:
-    command = ("mapproof", "prove", "--quiet", "--json")
+    command = ("mapproof", "prove", "--quiet", "--summary", "--json")
     return _Background("the proofs", Kind.PROOF, Verdict.UNDECIDED, command).answers(PROOF_SECONDS)
 
 

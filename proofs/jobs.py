@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ExtraMissing", "Job", "Options", "Shown", "run", "show", "statements"]
 
-CONTRACT_SECONDS = 10.0
+CONTRACT_SECONDS = 30.0
 """The most that CrossHair searches for one condition, whatever the job may take."""
 
 
