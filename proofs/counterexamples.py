@@ -18,7 +18,7 @@ from mapproof.proofs.evaluation import Evaluation, Looked, Scope
 from mapproof.proofs.layout import Picture, State, Value
 from mapproof.proofs.queries import Query
 from mapproof.proofs.small_models import small_model
-from mapproof.proofs.transition_system import System
+from mapproof.proofs.transition_system import Action, System
 from mapproof.proofs.tree import Apply, Forall, Node
 
 
@@ -130,6 +130,7 @@ def _render(
     here = Evaluation(machine.domains, before)
     for node in (*action.guards, *system.background):
         here.value(node, parameters)
+    looked_at = here.looked_at | _sources(action, machine, before, after, parameters)
     decisive, witness = _decisive(query, machine, before, after, parameters)
     title, sentence = described(system, query.statement)
     own = {p.name for p in action.parameters}
@@ -140,11 +141,25 @@ def _render(
         title,
         sentence,
         tuple((v.name.split("__")[0], value) for v, value in witness.items() if v.name not in own),
-        _cells(system, before, after, here.looked_at | decisive),
+        _cells(system, before, after, looked_at | decisive),
         {sort.__name__: tuple(map(str, machine.domains[sort.__name__])) for sort in system.sorts},
         before,
         after,
     )
+
+
+def _sources(action: Action, machine: Machine, before: Picture, after: Picture, parameters: Scope) -> Looked:
+    """The cells from which what has changed was computed; those of an assignment everywhere would be too many."""
+    looked_at: Looked = set()
+    for write in action.writes:
+        if write.variables:
+            continue
+        here = Evaluation(machine.domains, before)
+        cell = tuple(here.value(argument, parameters) for argument in write.arguments)
+        if before[write.function.name][cell] != after[write.function.name][cell]:
+            here.value(write.value, parameters)
+            looked_at |= here.looked_at
+    return looked_at
 
 
 def _decisive(

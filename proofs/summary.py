@@ -55,7 +55,8 @@ def _verdicts(counted: Sequence[Shown]) -> str:
     different = list(dict.fromkeys(verdicts))
     if len(different) == 1:
         return str(different[0])
-    return "(" + ", ".join(f"{verdicts.count(v)} statements {v}" for v in different) + ")"
+    numbers = ((verdicts.count(verdict), verdict) for verdict in different)
+    return "(" + ", ".join(f"{n} statement{'s' if n > 1 else ''} {verdict}" for n, verdict in numbers) + ")"
 
 
 def by_whom(group: Sequence[Shown]) -> str:
