@@ -1,6 +1,6 @@
 """Runs every mutant of sync.Map to the fault that it is said to have: `python tests/proofs/soak_sync_map.py`.
 
-Exits 1 when one has another. About two minutes.
+With words, only the mutants in whose names they stand. Exits 1 when one has another fault. About five minutes.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from mapproof.proofs.refutations import classify, equivalent
 from mapproof.proofs.systems.sync_map.mutants import MUTANTS
 
 
-def main() -> int:
+def main(words: str) -> int:
     """Class every mutant, and say in a line what was run; 1 when one is not what it is said to be."""
     wrong = 0
-    for mutant in MUTANTS:
+    for mutant in (made for made in MUTANTS if words in made.name):
         started = process_time()
         if mutant.fault is Fault.EQUIVALENT:
             found = equivalent(mutant, seconds=600)
@@ -33,4 +33,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(" ".join(sys.argv[1:])))
