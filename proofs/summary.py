@@ -44,7 +44,7 @@ def _obligations(group: Sequence[Shown]) -> str:
     number = sum(one.obligations for one in counted)
     seconds = sum(one.evidence.seconds for one in counted)
     slowest = max(one.slowest for one in counted)
-    what = "conditions" if counted[0].part is Part.CONTRACT else "obligations"
+    what = ("condition" if counted[0].part is Part.CONTRACT else "obligation") + "s" * (number != 1)
     longest = f", slowest query {slowest:.1f} s" if slowest else ""
     return f"{number:,} {what} {_verdicts(counted)} by {by_whom(group)} in {seconds:.1f} s{longest}"
 
