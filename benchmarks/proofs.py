@@ -14,8 +14,8 @@ from collections.abc import Callable
 from time import process_time
 
 from mapproof.proofs.chapters import Bound
-from mapproof.proofs.concrete import Machine
-from mapproof.proofs.exploration import Exploration, explore, machine_within
+from mapproof.proofs.running.concrete import Machine
+from mapproof.proofs.running.exploration import Exploration, explore, machine_within
 from mapproof.proofs.systems import chapters
 from mapproof.proofs.systems.sync_map import SYNC_MAP
 

@@ -2,7 +2,7 @@
 
 The idea: with n shards, n a power of two, the shard is the low bits of the hash, `hash & (n - 1)`. Doubling
 n makes one more bit count, so a key of shard s either stays in s or moves to s + n, and never to another
-family; `proofs/hashing.py` shows this for all 64-bit hashes. Calling the children 2s and 2s + 1 is right for
+family; `proofs/hashing` shows this for all 64-bit hashes. Calling the children 2s and 2s + 1 is right for
 the top bits of the hash, `hash >> (64 - log2(n))`, and not for the low ones: a map must keep to one `Routing`.
 
 The hash functions take bytes and answer a 64-bit hash; the two shift hashes answer 31 bits. For any other key

@@ -344,9 +344,9 @@ def prove(
 ) -> None:
     """Prove the statements whose name holds every WORD; all of them without one."""
     from mapproof import proving
-    from mapproof.proofs.checks import ExtraMissing, Options
-    from mapproof.proofs.own_systems import SystemFileError
-    from mapproof.proofs.summary import summaries
+    from mapproof.proofs.table.checks import ExtraMissing, Options
+    from mapproof.proofs.table.own_systems import SystemFileError
+    from mapproof.proofs.table.summary import summaries
     from mapproof.report import progress
 
     options = Options(cross_check or smt is not None, one_by_one, None if smt is None else str(smt), target)

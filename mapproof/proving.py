@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from mapproof.proofs.checks import Job, Options, Part, Shown, require
-from mapproof.proofs.jobs import statements
-from mapproof.proofs.summary import CONTRACTS, by_subject, headline
+from mapproof.proofs.table.checks import Job, Options, Part, Shown, require
+from mapproof.proofs.table.jobs import statements
+from mapproof.proofs.table.summary import CONTRACTS, by_subject, headline
 from mapproof.report import colour, plain_console, summary
 
 if TYPE_CHECKING:
-    from mapproof.proofs.explaining import Explanation
+    from mapproof.proofs.table.explaining import Explanation
 
 
 class NothingNamed(ValueError):
@@ -39,7 +39,7 @@ def prove(
     words: Sequence[str], options: Options, timeout: float, progress: Callable[[str], None]
 ) -> list[Shown]:
     """What every chosen job shows, in the order of the list. Raises NothingNamed, ExtraMissing, SystemFileError."""
-    from mapproof.proofs.processes import run_all
+    from mapproof.proofs.table.processes import run_all
 
     jobs = chosen(words, options)
     for job in jobs:
@@ -57,7 +57,7 @@ def prove(
 
 def explained(name: str, options: Options, timeout: float, progress: Callable[[str], None]) -> Explanation:
     """All about one statement, obligation, action or mutant. Raises NothingNamed, ExtraMissing, SystemFileError."""
-    from mapproof.proofs.explaining import explain
+    from mapproof.proofs.table.explaining import explain
 
     for job in statements(options)[:1]:
         require(job)

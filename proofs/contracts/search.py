@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mapproof.proofs.findings import Finding
+from mapproof.proofs.table.findings import Finding
 from mapproof.spec.evidence import Verdict
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from functools import cache
 
-from mapproof.proofs.findings import Finding
 from mapproof.proofs.hashing import fnv, java, routing, shift_hash
 from mapproof.proofs.hashing.lemma import Lemma, compare, judge, lemmas_in, smt_lib
+from mapproof.proofs.table.findings import Finding
 
 _TOPICS = (
     ("routing", routing),

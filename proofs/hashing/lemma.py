@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, NoReturn, TypeAlias, get_type_hints
 
-from mapproof.proofs.findings import Finding
+from mapproof.proofs.table.findings import Finding
 from mapproof.spec.evidence import Verdict
 
 
@@ -199,6 +199,6 @@ def compare(spots: Iterable[Spot]) -> int:
 
 def disagree(message: str) -> NoReturn:
     """Raise `Disagreement`."""
-    from mapproof.proofs.counterexamples import Disagreement
+    from mapproof.proofs.solving.counterexamples import Disagreement
 
     raise Disagreement(f"hashing: {message}")

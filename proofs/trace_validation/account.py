@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from types import CodeType
 
-from mapproof.proofs.layout import Value
+from mapproof.proofs.running.layout import Value
 from mapproof.proofs.trace_validation.binding import Binding, Cell, Picture, Rule, Seen
 from mapproof.proofs.trace_validation.model import Model
 from mapproof.proofs.transition_system import Action

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
-from mapproof.proofs.layout import Value
+from mapproof.proofs.running.layout import Value
 from mapproof.proofs.terms import Field
 from mapproof.proofs.transition_system import System
 from mapproof.spec.accesses import Access

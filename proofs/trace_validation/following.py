@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from mapproof.proofs.layout import Value
+from mapproof.proofs.running.layout import Value
 from mapproof.proofs.trace_validation.binding import Binding, Cell, Picture, Rule, Seen
 from mapproof.proofs.trace_validation.model import Model, Reached, places
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from mapproof.proofs.concrete import Machine
-from mapproof.proofs.layout import State, Value
+from mapproof.proofs.running.concrete import Machine
+from mapproof.proofs.running.layout import State, Value
 from mapproof.proofs.terms import Field
 from mapproof.proofs.trace_validation.binding import Cell, View
 from mapproof.proofs.transition_system import Action, System

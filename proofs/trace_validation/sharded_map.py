@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from mapproof.proofs.layout import Value
+from mapproof.proofs.running.layout import Value
 from mapproof.proofs.systems.shard_rehash import SHARD_REHASH
 from mapproof.proofs.systems.shard_rehash.state import Key, Shard, ShardedMap, Split, Thread
 from mapproof.proofs.terms import Field

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from mapproof.proofs.layout import Value
+from mapproof.proofs.running.layout import Value
 from mapproof.proofs.systems.shard_rehash.state import Key, Shard, Split, Thread
 from mapproof.proofs.trace_validation.binding import Rule, Touch, View, does, touch, tries
 from mapproof.spec.accesses import Access

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
-from mapproof.proofs.layout import Value
+from mapproof.proofs.running.layout import Value
 from mapproof.proofs.systems.sync_map import SYNC_MAP
 from mapproof.proofs.systems.sync_map.state import Entry, EntryMap, Pointer, SyncMap, Thread
 from mapproof.proofs.terms import Field

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from mapproof.proofs.layout import Value
+from mapproof.proofs.running.layout import Value
 from mapproof.proofs.systems.sync_map.state import EntryMap, SyncMap, Thread
 from mapproof.proofs.terms import Field
 from mapproof.proofs.trace_validation.binding import (

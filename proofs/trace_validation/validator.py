@@ -17,7 +17,7 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 from mapproof.impl import sync
-from mapproof.proofs.layout import Value
+from mapproof.proofs.running.layout import Value
 from mapproof.proofs.trace_validation.account import Entry, Parting, told
 from mapproof.proofs.trace_validation.binding import (
     Binding,

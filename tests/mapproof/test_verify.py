@@ -20,6 +20,7 @@ from mapproof.spec.evidence import Evidence, Kind, Verdict
 from mapproof.stateful_tests.catalogue import Chapter
 from mapproof.stateful_tests.catalogue.sync_maps import SYNC_MAP, explorations, explorations_of
 from mapproof.stateful_tests.execution import Checks
+from mapproof.validated_maps import SUBJECTS
 
 REPORT = '{"schema": 1, "results": [{"name": "it", "kind": "proof", "verdict": "PROVED", "scope": "all", "seconds": 1}]}'
 WRITES_A_REPORT = f"""\
@@ -43,6 +44,7 @@ def small(monkeypatch: pytest.MonkeyPatch, here: Path) -> None:
     monkeypatch.setattr(module, "PROGRAMS", 3)
     monkeypatch.setattr(module, "OPERATIONS_A_CLIENT", 20)
     monkeypatch.setattr(module, "REFERENCE_MAPS", (SyncMap, RWMutexMap))
+    monkeypatch.setattr(module, "SUBJECTS", ())
     monkeypatch.setattr(
         module, "CHAPTERS", (Chapter("SyncMap", lambda: islice(explorations(bound=0), 2), "things"),)
     )
@@ -121,6 +123,22 @@ def test_another_half_that_misbehaves_costs_one_line(
     (lost,) = [result for result in results if result.verdict is Verdict.INCONCLUSIVE]
     assert (lost.name, lost.scope) == ("the other half of the jobs", says)
     assert len(results) == 1 + 4 + 1
+
+
+def test_the_code_is_held_against_the_proved_model(provers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the first of its scenarios: the other actions are then missing, which is told."""
+    subject = SUBJECTS[0]
+    ground = subject.grounds[0]
+    bound, some = ground.bounds[0]
+    few = replace(subject, grounds=(replace(ground, bounds=((bound, some[:1]),)),))
+    monkeypatch.setattr(module, "SUBJECTS", (few,))
+    monkeypatch.setattr(module, "CHAPTERS", ())
+    monkeypatch.setattr(module, "REFERENCE_MAPS", ())
+    provers(WRITES_A_REPORT)
+    _, found = verified()
+    assert (found.name, found.kind) == ("SyncMap: the code follows the proved model", Kind.EXPLORATION)
+    assert found.verdict is Verdict.FAILED
+    assert found.counterexample and found.counterexample.startswith("what no scenario makes of the model")
 
 
 class Misses(SyncMap[Any, Any]):

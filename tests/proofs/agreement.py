@@ -16,10 +16,10 @@ from functools import cached_property
 
 import z3
 
-from mapproof.proofs import symbolic
 from mapproof.proofs.chapters import Bound
-from mapproof.proofs.concrete import Machine
-from mapproof.proofs.layout import elements_of
+from mapproof.proofs.running.concrete import Machine
+from mapproof.proofs.running.layout import elements_of
+from mapproof.proofs.solving import symbolic
 from mapproof.proofs.terms import Bool, Enumeration, Int
 
 

@@ -1,10 +1,10 @@
 """What the tests of every small chapter ask: that its system is proved, and that each part of it is worth something."""
 
 from mapproof.proofs.chapters import Fault
-from mapproof.proofs.exploration import explore, machine_within
-from mapproof.proofs.mutants import check_mutant
-from mapproof.proofs.obligations import prove, vacuity
-from mapproof.proofs.refutations import classify, equivalent
+from mapproof.proofs.running.exploration import explore, machine_within
+from mapproof.proofs.running.refutations import classify, equivalent
+from mapproof.proofs.solving.mutants import check_mutant
+from mapproof.proofs.solving.obligations import prove, vacuity
 from mapproof.spec.evidence import Verdict
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from time import process_time
 
-from mapproof.proofs.inference import infer
+from mapproof.proofs.solving.inference import infer
 from mapproof.proofs.systems.promotion_of_one_key import answers
 from mapproof.proofs.systems.promotion_of_one_key_mutants import MUTANTS
 from mapproof.spec.evidence import Verdict

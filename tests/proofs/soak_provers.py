@@ -5,11 +5,11 @@ Everything that is listed is shown, by both provers, twice with one table; and e
 
 import pytest
 
-from mapproof.proofs.checks import Options
-from mapproof.proofs.cores import needed
-from mapproof.proofs.jobs import statements
-from mapproof.proofs.processes import run_all
+from mapproof.proofs.solving.cores import needed
 from mapproof.proofs.systems import chapters
+from mapproof.proofs.table.checks import Options
+from mapproof.proofs.table.jobs import statements
+from mapproof.proofs.table.processes import run_all
 from mapproof.spec.evidence import COUNTEREXAMPLES, NO_VERDICT
 
 pytestmark = pytest.mark.timeout(900)

@@ -6,8 +6,8 @@ python -m pytest tests/proofs/soak_shard_rehash.py
 import pytest
 
 from mapproof.proofs.chapters import Fault
-from mapproof.proofs.exploration import explore, machine_within
-from mapproof.proofs.refutations import classify, equivalent
+from mapproof.proofs.running.exploration import explore, machine_within
+from mapproof.proofs.running.refutations import classify, equivalent
 from mapproof.proofs.systems.shard_rehash import mutants
 from mapproof.proofs.systems.shard_rehash.mutants import MUTANTS
 

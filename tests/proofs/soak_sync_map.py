@@ -9,7 +9,7 @@ import sys
 from time import process_time
 
 from mapproof.proofs.chapters import Fault
-from mapproof.proofs.refutations import classify, equivalent
+from mapproof.proofs.running.refutations import classify, equivalent
 from mapproof.proofs.systems.sync_map.mutants import MUTANTS
 
 

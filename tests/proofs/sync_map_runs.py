@@ -1,7 +1,7 @@
 """Parts of sync.Map that are run state by state, and the mutants whose fault a test may take the time to see."""
 
 from mapproof.proofs.chapters import Bound
-from mapproof.proofs.exploration import explore, machine_within
+from mapproof.proofs.running.exploration import explore, machine_within
 from mapproof.proofs.systems.sync_map import SYNC_MAP
 from mapproof.proofs.systems.sync_map.mutants import MUTANTS
 

@@ -10,9 +10,10 @@ import pytest
 from agreement import Agreement, domains_for, run
 from sample_system import DOMAINS, SAMPLE
 
-from mapproof.proofs import python_source, symbolic
-from mapproof.proofs.layout import Layout
-from mapproof.proofs.python_source import Writer
+from mapproof.proofs.running import python_source
+from mapproof.proofs.running.layout import Layout
+from mapproof.proofs.running.python_source import Writer
+from mapproof.proofs.solving import symbolic
 from mapproof.proofs.systems import chapters
 from mapproof.proofs.systems.sync_map.mutants import PROMOTION_KEEPS_DIRTY
 

@@ -6,10 +6,10 @@ import pytest
 from agreement import Agreement, domains_for
 from sample_system import DOMAINS, SAMPLE, Box, Person, few, has_item, nothing, room
 
-from mapproof.proofs import concrete, python_source
 from mapproof.proofs.chapters import Bound
-from mapproof.proofs.concrete import Machine, sort_of
-from mapproof.proofs.layout import elements_of
+from mapproof.proofs.running import concrete, python_source
+from mapproof.proofs.running.concrete import Machine, sort_of
+from mapproof.proofs.running.layout import elements_of
 from mapproof.proofs.systems import chapters
 from mapproof.proofs.terms import Bool, If, Int, ModelError
 from mapproof.proofs.tree import Variable

@@ -7,9 +7,6 @@ from dataclasses import replace
 import pytest
 from gate import ANYWAY, CHAPTER, GATE, Guest, gate
 
-from mapproof.proofs.checks import Options
-from mapproof.proofs.cores import core, needed
-from mapproof.proofs.explaining import explain
 from mapproof.proofs.language import (
     Bool,
     Enumeration,
@@ -25,9 +22,12 @@ from mapproof.proofs.language import (
     one_of,
 )
 from mapproof.proofs.notation import formula_lines, notation
-from mapproof.proofs.obligations import prove
-from mapproof.proofs.queries import Obligation, Queries
+from mapproof.proofs.solving.cores import core, needed
+from mapproof.proofs.solving.obligations import prove
+from mapproof.proofs.solving.queries import Obligation, Queries
 from mapproof.proofs.systems import chapters
+from mapproof.proofs.table.checks import Options
+from mapproof.proofs.table.explaining import explain
 from mapproof.spec.evidence import Verdict
 
 

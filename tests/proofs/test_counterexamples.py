@@ -2,8 +2,6 @@
 
 import pytest
 
-from mapproof.proofs.counterexamples import Disagreement
-from mapproof.proofs.evaluation import Evaluation
 from mapproof.proofs.language import (
     Bool,
     Field,
@@ -22,7 +20,9 @@ from mapproof.proofs.language import (
     system,
     when,
 )
-from mapproof.proofs.obligations import prove
+from mapproof.proofs.running.evaluation import Evaluation
+from mapproof.proofs.solving.counterexamples import Disagreement
+from mapproof.proofs.solving.obligations import prove
 from mapproof.proofs.terms import ModelError
 from mapproof.spec.evidence import Verdict
 
@@ -176,7 +176,7 @@ def test_a_title_that_is_a_name_is_refused():
 
 
 def test_a_step_property_that_python_keeps_is_a_disagreement(monkeypatch):
-    from mapproof.proofs.concrete import Machine
+    from mapproof.proofs.running.concrete import Machine
 
     monkeypatch.setattr(Machine, "keeps", lambda self, before, later, name: True)
     with pytest.raises(Disagreement, match="keeps keeps on plain values"):

@@ -9,11 +9,11 @@ import pytest
 from agreement import Agreement
 from sample_system import DOMAINS, SAMPLE, room
 
-from mapproof.proofs import symmetry
 from mapproof.proofs.chapters import Bound
-from mapproof.proofs.concrete import Machine
-from mapproof.proofs.exploration import bounded, explore, machine_within, rendered, replayed, walk
-from mapproof.proofs.symmetry import Symmetry
+from mapproof.proofs.running import symmetry
+from mapproof.proofs.running.concrete import Machine
+from mapproof.proofs.running.exploration import bounded, explore, machine_within, rendered, replayed, walk
+from mapproof.proofs.running.symmetry import Symmetry
 from mapproof.proofs.systems import chapters
 from mapproof.proofs.terms import ModelError
 from mapproof.proofs.transition_system import invariant
@@ -141,7 +141,7 @@ def test_a_form_that_merges_too_much_is_noticed(calm, monkeypatch):
         def __call__(self, state):
             return tuple(sorted(state[:6])) + super().__call__(state)[6:]
 
-    monkeypatch.setattr("mapproof.proofs.exploration.Symmetry", Merging)
+    monkeypatch.setattr("mapproof.proofs.running.exploration.Symmetry", Merging)
     assert explore(machine, symmetric=True).states != orbits_of_them
 
 
@@ -188,7 +188,7 @@ def test_everything_that_breaks_is_found_on_the_way(symmetric, stated):
 
 def test_a_statement_that_is_asked_too_seldom_is_noticed(stated, monkeypatch):
     """What it reads is looked up wrongly: then a step that breaks it goes by."""
-    monkeypatch.setattr("mapproof.proofs.exploration.functions_read", lambda formula: frozenset())
+    monkeypatch.setattr("mapproof.proofs.running.exploration.functions_read", lambda formula: frozenset())
     found = explore(machine_within(without_claims(SAMPLE), SMALL), until_claim=True)
     assert found.exhausted
     assert not {"few", "has_item", "one_guest"} & found.runs.keys()

@@ -4,8 +4,8 @@ import pytest
 from chapter_checks import assert_all_good, assert_as_said, assert_proved, shortest_run, unneeded
 
 from mapproof.proofs.chapters import Fault
-from mapproof.proofs.mutants import check_mutant
-from mapproof.proofs.refutations import equivalent
+from mapproof.proofs.running.refutations import equivalent
+from mapproof.proofs.solving.mutants import check_mutant
 from mapproof.proofs.systems.hash_writing import HASH_WRITING
 from mapproof.proofs.systems.hash_writing_mutants import (
     ATOMIC_TOGGLE,

@@ -15,7 +15,7 @@ from mapproof.impl.plain_map import PlainMap
 from mapproof.impl.plain_map_buckets import HASH_WRITING as BIT
 from mapproof.impl.sync import FatalError
 from mapproof.proofs.chapters import Bound
-from mapproof.proofs.exploration import machine_within
+from mapproof.proofs.running.exploration import machine_within
 from mapproof.proofs.systems.hash_writing import HASH_WRITING
 from mapproof.proofs.systems.hash_writing_mutants import MUTANTS, UNNOTICED
 from mapproof.proofs.systems.hash_writing_variant import ATOMIC_END

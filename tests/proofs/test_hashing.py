@@ -10,10 +10,10 @@ import z3
 
 from mapproof.impl.hashing import shard_of, shift_hash, shift_hash_32, shift_hash_64
 from mapproof.proofs import hashing
-from mapproof.proofs.counterexamples import Disagreement
 from mapproof.proofs.hashing import fnv, java, routing
 from mapproof.proofs.hashing import shift_hash as shift
 from mapproof.proofs.hashing.lemma import Byte, Half, Lemma, Sequent, Word, compare, lemma
+from mapproof.proofs.solving.counterexamples import Disagreement
 from mapproof.spec.evidence import Verdict
 
 LEMMAS = tuple(hashing.LEMMAS.values())

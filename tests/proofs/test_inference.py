@@ -3,11 +3,11 @@
 import pytest
 import z3
 
-from mapproof.proofs import inference
-from mapproof.proofs.counterexamples import Disagreement
-from mapproof.proofs.inference import infer
-from mapproof.proofs.obligations import prove
-from mapproof.proofs.readback import Reader
+from mapproof.proofs.solving import inference
+from mapproof.proofs.solving.counterexamples import Disagreement
+from mapproof.proofs.solving.inference import infer
+from mapproof.proofs.solving.obligations import prove
+from mapproof.proofs.solving.readback import Reader
 from mapproof.proofs.systems.promotion_of_one_key import ONE_KEY, Content, answers, key, m
 from mapproof.proofs.systems.promotion_of_one_key_mutants import MUTANTS
 from mapproof.proofs.systems.sync_map import SYNC_MAP

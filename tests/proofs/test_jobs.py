@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 from gate import ANYWAY, CHAPTER, GATE, NOT_ALIKE, NOT_AS_SAID, SURVIVES
 
-from mapproof.proofs import ExtraMissing, Job, chapter_jobs, run, statements
-from mapproof.proofs.chapter_jobs import jobs_of
-from mapproof.proofs.checks import Options, Part, show
-from mapproof.proofs.processes import run_all
-from mapproof.proofs.summary import by_subject, headline, summaries
+from mapproof.proofs import ExtraMissing, Job, run, statements
+from mapproof.proofs.table import chapter_jobs
+from mapproof.proofs.table.chapter_jobs import jobs_of
+from mapproof.proofs.table.checks import Options, Part, show
+from mapproof.proofs.table.processes import run_all
+from mapproof.proofs.table.summary import by_subject, headline, summaries
 from mapproof.spec.evidence import Kind, Verdict
 
 NO_HURRY = 280.0
@@ -82,7 +83,7 @@ def test_without_time_nothing_is_claimed():
 
 
 def test_a_shared_proof_is_asked_once(monkeypatch):
-    from mapproof.proofs import obligations
+    from mapproof.proofs.solving import obligations
 
     decided = obligations.Proof((obligations.Result(obligations.Obligation("", ""), Verdict.PROVED),))
     answers, asked = [obligations.Proof(()), obligations.Proof(()), decided], []
@@ -143,7 +144,7 @@ def test_the_second_prover_is_named_where_it_agrees():
 
 def test_a_second_prover_that_does_not_agree_fails(monkeypatch):
     pytest.importorskip("cvc5")
-    from mapproof.proofs import second_prover
+    from mapproof.proofs.solving import second_prover
 
     reply = second_prover.Reply.SAT
     monkeypatch.setattr(second_prover, "ask", lambda script, **rest: (reply,) * len(script.statements))
@@ -189,7 +190,7 @@ def test_a_summary_counts_what_stands_and_keeps_the_rest():
 
 @pytest.fixture
 def processes(monkeypatch):
-    monkeypatch.setattr("mapproof.proofs.processes.WORTH_A_PROCESS", 0.0)
+    monkeypatch.setattr("mapproof.proofs.table.processes.WORTH_A_PROCESS", 0.0)
 
 
 @pytest.mark.usefixtures("processes")
@@ -221,7 +222,7 @@ BOUNDS = (BOUND,)
 @pytest.mark.usefixtures("processes")
 def test_a_process_that_dies_costs_its_own_jobs(tmp_path):
     (tmp_path / "gates.py").write_text(
-        GATES + "import os\nif 'mapproof.proofs.worker' in ' '.join(sys.orig_argv):\n    os._exit(7)\n"
+        GATES + "import os\nif 'mapproof.proofs.table.worker' in ' '.join(sys.orig_argv):\n    os._exit(7)\n"
     )
     options = Options(target=str(tmp_path / "gates.py"))
     found = list(run_all(statements(options), options, timeout=60, progress=lambda text: None))

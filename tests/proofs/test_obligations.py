@@ -2,12 +2,12 @@
 
 import pytest
 
-from mapproof.proofs.chapter_jobs import judge
-from mapproof.proofs.concrete import Machine
-from mapproof.proofs.counterexamples import Disagreement
-from mapproof.proofs.obligations import Proof, prove, vacuity
-from mapproof.proofs.queries import all_obligations
+from mapproof.proofs.running.concrete import Machine
+from mapproof.proofs.solving.counterexamples import Disagreement
+from mapproof.proofs.solving.obligations import Proof, prove, vacuity
+from mapproof.proofs.solving.queries import all_obligations
 from mapproof.proofs.systems.sync_map import SYNC_MAP
+from mapproof.proofs.table.chapter_jobs import judge
 from mapproof.proofs.terms import (
     Bool,
     Field,

@@ -3,8 +3,8 @@
 import pytest
 
 from mapproof.proofs.chapters import Bound, Fault, Mutant
-from mapproof.proofs.exploration import machine_within, replayed
-from mapproof.proofs.refutations import classify, equivalent, title_of
+from mapproof.proofs.running.exploration import machine_within, replayed
+from mapproof.proofs.running.refutations import classify, equivalent, title_of
 from mapproof.proofs.terms import (
     Bool,
     Field,

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from mapproof.proofs.chapter_jobs import jobs_of
-from mapproof.proofs.checks import Options, Part
-from mapproof.proofs.refuted_claims import refuted
 from mapproof.proofs.systems import chapters
 from mapproof.proofs.systems.hash_writing_mutants import ATOMIC_TOGGLE, REFUTED, TWO
+from mapproof.proofs.table.chapter_jobs import jobs_of
+from mapproof.proofs.table.checks import Options, Part
+from mapproof.proofs.table.refuted_claims import refuted
 from mapproof.spec.evidence import Verdict
 
 

@@ -4,8 +4,8 @@ import pytest
 from chapter_checks import assert_all_good, assert_as_said, assert_proved, shortest_run, unneeded
 
 from mapproof.proofs.chapters import Bound
-from mapproof.proofs.exploration import explore, machine_within
-from mapproof.proofs.obligations import prove
+from mapproof.proofs.running.exploration import explore, machine_within
+from mapproof.proofs.solving.obligations import prove
 from mapproof.proofs.systems.rwmutex_mutants import MUTANTS, NEWCOMER_FIRST, REFUTED
 from mapproof.proofs.systems.rwmutex_shown import RWMUTEX
 from mapproof.spec.evidence import Verdict

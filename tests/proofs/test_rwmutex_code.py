@@ -13,7 +13,7 @@ from turns import Parted, Turns
 
 from mapproof.impl.sync import RWMutex
 from mapproof.proofs.chapters import Bound
-from mapproof.proofs.exploration import machine_within
+from mapproof.proofs.running.exploration import machine_within
 from mapproof.proofs.systems.rwmutex_mutants import MUTANTS
 from mapproof.proofs.systems.rwmutex_shown import RWMUTEX
 from mapproof.spec.accesses import Access

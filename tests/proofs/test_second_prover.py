@@ -7,7 +7,6 @@ import z3
 
 pytest.importorskip("cvc5")
 
-from mapproof.proofs import second_prover
 from mapproof.proofs.language import (
     Bool,
     Field,
@@ -22,8 +21,9 @@ from mapproof.proofs.language import (
     system,
     when,
 )
-from mapproof.proofs.queries import Obligation, Queries, all_obligations
-from mapproof.proofs.second_prover import FINITE_MODELS, Recheck, Reply, ask, recheck, script_of
+from mapproof.proofs.solving import second_prover
+from mapproof.proofs.solving.queries import Obligation, Queries, all_obligations
+from mapproof.proofs.solving.second_prover import FINITE_MODELS, Recheck, Reply, ask, recheck, script_of
 from mapproof.spec.evidence import Verdict
 
 

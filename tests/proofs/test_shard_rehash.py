@@ -3,10 +3,10 @@
 import pytest
 
 from mapproof.proofs.chapters import Fault
-from mapproof.proofs.exploration import explore, machine_within, rendered
-from mapproof.proofs.mutants import check_mutant
-from mapproof.proofs.obligations import prove, vacuity
-from mapproof.proofs.refutations import classify
+from mapproof.proofs.running.exploration import explore, machine_within, rendered
+from mapproof.proofs.running.refutations import classify
+from mapproof.proofs.solving.mutants import check_mutant
+from mapproof.proofs.solving.obligations import prove, vacuity
 from mapproof.proofs.systems import chapters
 from mapproof.proofs.systems.shard_rehash import SHARD_REHASH, mutants, tombstones
 from mapproof.proofs.systems.shard_rehash.mutants import MUTANTS

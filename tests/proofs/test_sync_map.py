@@ -7,11 +7,11 @@ from chapter_checks import assert_all_good, shortest_run
 from sync_map_runs import QUICK, Run, each_state, part
 
 from mapproof.proofs.chapters import Fault
-from mapproof.proofs.concrete import Machine
-from mapproof.proofs.exploration import walk
-from mapproof.proofs.mutants import check_mutant
-from mapproof.proofs.obligations import prove, vacuity
-from mapproof.proofs.refutations import classify, equivalent
+from mapproof.proofs.running.concrete import Machine
+from mapproof.proofs.running.exploration import walk
+from mapproof.proofs.running.refutations import classify, equivalent
+from mapproof.proofs.solving.mutants import check_mutant
+from mapproof.proofs.solving.obligations import prove, vacuity
 from mapproof.proofs.systems.sync_map import SYNC_MAP
 from mapproof.proofs.systems.sync_map.consequences import LEMMAS, STEP_PROPERTIES
 from mapproof.proofs.systems.sync_map.mutants import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mapproof.impl.sync import Mutex, Plain
-from mapproof.proofs.layout import Value
+from mapproof.proofs.running.layout import Value
 from mapproof.proofs.terms import (
     Bool,
     Enumeration,

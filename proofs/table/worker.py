@@ -1,4 +1,4 @@
-"""A process that runs one group of jobs: `python -m mapproof.proofs.worker OPTIONS ORDER`, both JSON.
+"""A process that runs one group of jobs: `python -m mapproof.proofs.table.worker OPTIONS ORDER`, both JSON.
 
 The idea: provers crash, hold the interpreter while they search, and answer with another model when they have been
 asked something else before; so each group has a process to itself. On its standard output go, in lines of JSON, what
@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from mapproof.proofs.checks import Job, Options, Shown, show
-from mapproof.proofs.jobs import statements
+from mapproof.proofs.table.checks import Job, Options, Shown, show
+from mapproof.proofs.table.jobs import statements
 
 
 class Order(msgspec.Struct, frozen=True):

@@ -17,17 +17,17 @@ from dataclasses import dataclass
 
 import z3
 
-from mapproof.proofs import symbolic
-from mapproof.proofs.concrete import Machine
-from mapproof.proofs.counterexamples import Disagreement
-from mapproof.proofs.deadline import Deadline
-from mapproof.proofs.exploration import Trace, rendered, replayed
-from mapproof.proofs.findings import Finding
 from mapproof.proofs.notation import notation
-from mapproof.proofs.obligations import prove
-from mapproof.proofs.readback import Reader, sort_is_plain
-from mapproof.proofs.second_prover import recheck
-from mapproof.proofs.symbolic import Expr
+from mapproof.proofs.running.concrete import Machine
+from mapproof.proofs.running.exploration import Trace, rendered, replayed
+from mapproof.proofs.solving import symbolic
+from mapproof.proofs.solving.counterexamples import Disagreement
+from mapproof.proofs.solving.deadline import Deadline
+from mapproof.proofs.solving.obligations import prove
+from mapproof.proofs.solving.readback import Reader, sort_is_plain
+from mapproof.proofs.solving.second_prover import recheck
+from mapproof.proofs.solving.symbolic import Expr
+from mapproof.proofs.table.findings import Finding
 from mapproof.proofs.terms import ModelError
 from mapproof.proofs.transition_system import Action, Invariant, System
 from mapproof.proofs.tree import Apply, Node

@@ -19,8 +19,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from mapproof.proofs.checks import Job, Options, Progress, Shown, show
-from mapproof.proofs.worker import Message, Order
+from mapproof.proofs.table.checks import Job, Options, Progress, Shown, show
+from mapproof.proofs.table.worker import Message, Order
 from mapproof.spec.evidence import Evidence, Kind, Verdict
 
 PROCESSES = 2
@@ -28,7 +28,7 @@ PROCESSES = 2
 WORTH_A_PROCESS = 3.0
 """Seconds of work, about, below which all of it is done here."""
 
-WORKER = "mapproof.proofs.worker"
+WORKER = "mapproof.proofs.table.worker"
 
 Group: TypeAlias = tuple[Job, ...]
 

@@ -18,8 +18,16 @@ from pathlib import Path
 import cvc5
 import z3
 
-from mapproof.proofs.deadline import Deadline
-from mapproof.proofs.queries import QUERY_SECONDS, SEED, Obligation, Queries, Query, all_obligations, steps
+from mapproof.proofs.solving.deadline import Deadline
+from mapproof.proofs.solving.queries import (
+    QUERY_SECONDS,
+    SEED,
+    Obligation,
+    Queries,
+    Query,
+    all_obligations,
+    steps,
+)
 from mapproof.proofs.transition_system import System
 from mapproof.spec.evidence import Verdict
 

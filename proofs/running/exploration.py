@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from mapproof.proofs.chapters import Bound
-from mapproof.proofs.concrete import Machine, Move
-from mapproof.proofs.layout import State, Value, elements_of
-from mapproof.proofs.symmetry import Symmetry
+from mapproof.proofs.running.concrete import Machine, Move
+from mapproof.proofs.running.layout import State, Value, elements_of
+from mapproof.proofs.running.symmetry import Symmetry
 from mapproof.proofs.terms import Field, Globals, Int, ModelError, recording, when
 from mapproof.proofs.transition_system import Action, System
 from mapproof.proofs.tree import functions_read

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeAlias
 
-from mapproof.proofs.layout import Layout
+from mapproof.proofs.running.layout import Layout
 from mapproof.proofs.terms import Bool, ModelError, all_of
 from mapproof.proofs.transition_system import Action
 from mapproof.proofs.tree import After, Apply, Constant, Forall, Node, Read, Variable, Write

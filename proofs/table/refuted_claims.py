@@ -8,9 +8,9 @@ chapter, and never taken for refuted.
 from __future__ import annotations
 
 from mapproof.proofs.chapters import Fault, Mutant
-from mapproof.proofs.checks import Answer, Progress
-from mapproof.proofs.deadline import Deadline
-from mapproof.proofs.refutations import Refutation, classify
+from mapproof.proofs.running.refutations import Refutation, classify
+from mapproof.proofs.solving.deadline import Deadline
+from mapproof.proofs.table.checks import Answer, Progress
 from mapproof.spec.evidence import Verdict
 
 

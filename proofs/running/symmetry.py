@@ -13,9 +13,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from operator import itemgetter
 
-from mapproof.proofs.concrete import Machine
-from mapproof.proofs.layout import State
-from mapproof.proofs.python_source import function
+from mapproof.proofs.running.concrete import Machine
+from mapproof.proofs.running.layout import State
+from mapproof.proofs.running.python_source import function
 from mapproof.proofs.terms import Sort, Term
 from mapproof.proofs.tree import Function
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mapproof.proofs import symbolic
 from mapproof.proofs.chapters import stated
-from mapproof.proofs.concrete import Machine, Step
-from mapproof.proofs.evaluation import Evaluation, Looked, Scope
-from mapproof.proofs.layout import Picture, State, Value
-from mapproof.proofs.queries import Query
-from mapproof.proofs.small_models import small_model
+from mapproof.proofs.running.concrete import Machine, Step
+from mapproof.proofs.running.evaluation import Evaluation, Looked, Scope
+from mapproof.proofs.running.layout import Picture, State, Value
+from mapproof.proofs.solving import symbolic
+from mapproof.proofs.solving.queries import Query
+from mapproof.proofs.solving.small_models import small_model
 from mapproof.proofs.transition_system import Action, System
 from mapproof.proofs.tree import Apply, Forall, Node
 

@@ -14,13 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mapproof.proofs.chapters import Chapter, Fault, Mutant, claims_of, stated
-from mapproof.proofs.checks import Answer, Job, Options, Part, Progress
-from mapproof.proofs.deadline import Deadline
+from mapproof.proofs.solving.deadline import Deadline
+from mapproof.proofs.table.checks import Answer, Job, Options, Part, Progress
 from mapproof.proofs.transition_system import System
 from mapproof.spec.evidence import Verdict
 
 if TYPE_CHECKING:
-    from mapproof.proofs.obligations import Proof
+    from mapproof.proofs.solving.obligations import Proof
 
 MOST_STATES = 20_000
 """How many states of a chapter are run beside its proof; the whole of its bounds is for a target of its own."""
@@ -104,7 +104,7 @@ def proof_of(
     system: System, timeout: float, progress: Progress = lambda text: None, *, one_by_one: bool = False
 ) -> Proof:
     """The proof that all statements share: asked again only when there is more time than it had in vain."""
-    from mapproof.proofs.obligations import prove
+    from mapproof.proofs.solving.obligations import prove
 
     had, proof = _proofs.get((system, one_by_one), (-1.0, None))
     if proof is None or (proof.verdict is Verdict.UNDECIDED and timeout > had):
@@ -126,7 +126,7 @@ def _statement(
 
 
 def _class(chapter: Chapter, statement: str) -> str:
-    from mapproof.proofs.refutations import classify
+    from mapproof.proofs.running.refutations import classify
 
     bound = chapter.bounds[0] if chapter.bounds else None
     return str(classify(chapter.system, statement, bound, seconds=CLASS_SECONDS, most_states=MOST_STATES))
@@ -134,7 +134,7 @@ def _class(chapter: Chapter, statement: str) -> str:
 
 def judge(whole: Proof, statements: Iterable[str], scope: str) -> Answer:
     """What the proof of a whole system says of one of its statements, which may go by several names."""
-    from mapproof.proofs.obligations import Proof
+    from mapproof.proofs.solving.obligations import Proof
 
     own = Proof(tuple(result for name in statements for result in whole.of(name).results))
     answer = partial(
@@ -161,7 +161,7 @@ def judge(whole: Proof, statements: Iterable[str], scope: str) -> Answer:
 
 
 def _steps(system: System, timeout: float, progress: Progress) -> Answer:
-    from mapproof.proofs.obligations import vacuity
+    from mapproof.proofs.solving.obligations import vacuity
 
     found = vacuity(system, timeout=timeout)
     scope = f"{len(found.possible)} of {len(system.actions)} steps"
@@ -208,7 +208,7 @@ def _mutants(mutants: tuple[Mutant, ...], timeout: float, progress: Progress) ->
 
 
 def _outcome(mutant: Mutant, deadline: Deadline) -> _Outcome:
-    from mapproof.proofs.mutants import check_mutant
+    from mapproof.proofs.solving.mutants import check_mutant
 
     check = check_mutant(mutant, timeout=deadline.remaining())
     at = check.counterexample
@@ -228,7 +228,7 @@ def _outcome(mutant: Mutant, deadline: Deadline) -> _Outcome:
 
 def _run_through(mutant: Mutant, where: str, deadline: Deadline) -> _Outcome:
     """A mutant that is said to be as good, and is not proved: all its states within its bound are looked at."""
-    from mapproof.proofs.refutations import equivalent
+    from mapproof.proofs.running.refutations import equivalent
 
     found = equivalent(mutant, seconds=min(CLASS_SECONDS, deadline.remaining()))
     if found.fault is Fault.EQUIVALENT:
@@ -244,8 +244,8 @@ def _run_through(mutant: Mutant, where: str, deadline: Deadline) -> _Outcome:
 
 def _runs(chapter: Chapter, timeout: float, progress: Progress) -> Answer:
     """A number of states, not of seconds, ends the run: two runs of the kit say the same."""
-    from mapproof.proofs.exploration import explore, machine_within, rendered
-    from mapproof.proofs.refutations import title_of
+    from mapproof.proofs.running.exploration import explore, machine_within, rendered
+    from mapproof.proofs.running.refutations import title_of
 
     bound = chapter.bounds[0]
     machine = machine_within(chapter.system, bound)
@@ -265,7 +265,7 @@ def _runs(chapter: Chapter, timeout: float, progress: Progress) -> Answer:
 
 
 def _refuted(claims: tuple[Mutant, ...], timeout: float, progress: Progress) -> Answer:
-    from mapproof.proofs.refuted_claims import refuted
+    from mapproof.proofs.table.refuted_claims import refuted
 
     return refuted(claims, timeout, progress)
 
@@ -274,7 +274,7 @@ def _refuted(claims: tuple[Mutant, ...], timeout: float, progress: Progress) -> 
 
 
 def _second_prover(system: System, options: Options, timeout: float, progress: Progress) -> Answer:
-    from mapproof.proofs.second_prover import recheck
+    from mapproof.proofs.solving.second_prover import recheck
 
     found = recheck(
         system,

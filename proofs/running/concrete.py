@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
-from mapproof.proofs.layout import Cell, Layout, State, Value
-from mapproof.proofs.python_source import Writer
+from mapproof.proofs.running.layout import Cell, Layout, State, Value
+from mapproof.proofs.running.python_source import Writer
 from mapproof.proofs.terms import Bool, Enumeration, Int, ModelError, Term
 from mapproof.proofs.transition_system import Action, System
 from mapproof.proofs.tree import After, Apply, Constant, Node, Read, Variable

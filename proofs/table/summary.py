@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mapproof.proofs.checks import Part, Shown
+from mapproof.proofs.table.checks import Part, Shown
 from mapproof.spec.evidence import COUNTEREXAMPLES, NO_VERDICT, Evidence, Kind, Verdict
 
 CONTRACTS = "contracts"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import z3
 
-from mapproof.proofs.symbolic import Expr, z3_sort
+from mapproof.proofs.solving.symbolic import Expr, z3_sort
 from mapproof.proofs.terms import Bool, Enumeration, Int, ModelError, Term
 from mapproof.proofs.transition_system import System
 from mapproof.proofs.tree import Apply, Constant, Function, Node, Read

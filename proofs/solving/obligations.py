@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import z3
 
-from mapproof.proofs import symbolic
-from mapproof.proofs.counterexamples import Counterexample, counterexample
-from mapproof.proofs.deadline import Deadline
-from mapproof.proofs.queries import Obligation, Queries, Query, obligations_of, solver, steps
+from mapproof.proofs.solving import symbolic
+from mapproof.proofs.solving.counterexamples import Counterexample, counterexample
+from mapproof.proofs.solving.deadline import Deadline
+from mapproof.proofs.solving.queries import Obligation, Queries, Query, obligations_of, solver, steps
 from mapproof.proofs.transition_system import Action, System
 from mapproof.spec.evidence import Verdict
 

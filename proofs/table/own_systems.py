@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from mapproof.proofs.chapters import Bound, Chapter, Mutant, check_titles
-from mapproof.proofs.exploration import machine_within
+from mapproof.proofs.running.exploration import machine_within
 from mapproof.proofs.terms import ModelError
 from mapproof.proofs.transition_system import System
 

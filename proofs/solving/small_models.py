@@ -13,10 +13,10 @@ from itertools import product
 
 import z3
 
-from mapproof.proofs import symbolic
-from mapproof.proofs.deadline import Deadline
-from mapproof.proofs.layout import Picture, Value
-from mapproof.proofs.queries import Query
+from mapproof.proofs.running.layout import Picture, Value
+from mapproof.proofs.solving import symbolic
+from mapproof.proofs.solving.deadline import Deadline
+from mapproof.proofs.solving.queries import Query
 from mapproof.proofs.terms import Bool, Enumeration, Int, Sort, Term
 from mapproof.proofs.tree import Function
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import TypeAlias
 
-from mapproof.proofs.layout import Picture, Value
+from mapproof.proofs.running.layout import Picture, Value
 from mapproof.proofs.terms import ModelError
 from mapproof.proofs.tree import After, Apply, Constant, Forall, Node, Read, Variable
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import z3
 
-from mapproof.proofs import symbolic
 from mapproof.proofs.chapters import check_titles
-from mapproof.proofs.deadline import Deadline
+from mapproof.proofs.solving import symbolic
+from mapproof.proofs.solving.deadline import Deadline
 from mapproof.proofs.transition_system import Action, Invariant, System
 from mapproof.proofs.tree import Apply, Node, functions_read
 

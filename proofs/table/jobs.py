@@ -11,8 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mapproof.proofs.chapter_jobs import jobs_of
-from mapproof.proofs.checks import Answer, ExtraMissing, Job, Options, Part, Progress, Shown, run, show
+from mapproof.proofs.table.chapter_jobs import jobs_of
+from mapproof.proofs.table.checks import Answer, ExtraMissing, Job, Options, Part, Progress, Shown, run, show
 from mapproof.spec.evidence import Verdict
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def statements(options: Options | None = None, *, second_prover: bool = False) -
     """
     asked = options or Options(second_prover=second_prover)
     if asked.target is not None:
-        from mapproof.proofs.own_systems import load
+        from mapproof.proofs.table.own_systems import load
 
         return tuple(job for chapter in load(asked.target) for job in jobs_of(chapter, asked))
     from mapproof.proofs.systems import chapters
@@ -71,7 +71,7 @@ def _lemma(lemma: Lemma, options: Options, timeout: float, progress: Progress) -
 def _again(lemma: Lemma, answer: Answer, options: Options, timeout: float) -> Answer:
     """What cvc5 says of a lemma that Z3 has decided as it was meant."""
     from mapproof.proofs.hashing import smt_lib
-    from mapproof.proofs.second_prover import Reply, Script, ask
+    from mapproof.proofs.solving.second_prover import Reply, Script, ask
 
     expected = Reply.UNSAT if lemma.holds else Reply.SAT
     about = (f"lemma: {lemma.name}", f"scope: {lemma.scope}")
@@ -101,7 +101,7 @@ def _inference_job() -> Job:
 
 
 def _inference(timeout: float, progress: Progress) -> Answer:
-    from mapproof.proofs.inference import check
+    from mapproof.proofs.solving.inference import check
 
     progress("Spacer")
     found = check(timeout=timeout)

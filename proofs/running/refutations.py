@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, replace
 
 from mapproof.proofs.chapters import Bound, Fault, Mutant
-from mapproof.proofs.exploration import Exploration, Trace, explore, machine_within, rendered
+from mapproof.proofs.running.exploration import Exploration, Trace, explore, machine_within, rendered
 from mapproof.proofs.transition_system import System
 
 MOST_STATES = 4_000_000

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mapproof.proofs.chapters import Chapter, Mutant, stated, statements_of
-from mapproof.proofs.checks import Options, Progress
-from mapproof.proofs.cores import core
-from mapproof.proofs.counterexamples import described
-from mapproof.proofs.mutants import check_mutant
 from mapproof.proofs.notation import formula_lines
-from mapproof.proofs.obligations import Result, prove
-from mapproof.proofs.queries import Obligation, Queries, Query, all_obligations
-from mapproof.proofs.refutations import classify
+from mapproof.proofs.running.refutations import classify
+from mapproof.proofs.solving.cores import core
+from mapproof.proofs.solving.counterexamples import described
+from mapproof.proofs.solving.mutants import check_mutant
+from mapproof.proofs.solving.obligations import Result, prove
+from mapproof.proofs.solving.queries import Obligation, Queries, Query, all_obligations
+from mapproof.proofs.table.checks import Options, Progress
 from mapproof.proofs.transition_system import Action, System
 from mapproof.spec.evidence import Verdict
 
@@ -52,7 +52,7 @@ def explain(
 
 def _chapters(options: Options) -> tuple[Chapter, ...]:
     if options.target is not None:
-        from mapproof.proofs.own_systems import load
+        from mapproof.proofs.table.own_systems import load
 
         return load(options.target)
     from mapproof.proofs.systems import chapters

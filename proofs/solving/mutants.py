@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mapproof.proofs.chapters import Mutant
-from mapproof.proofs.counterexamples import Counterexample
-from mapproof.proofs.deadline import Deadline
-from mapproof.proofs.obligations import Proof, prove
+from mapproof.proofs.solving.counterexamples import Counterexample
+from mapproof.proofs.solving.deadline import Deadline
+from mapproof.proofs.solving.obligations import Proof, prove
 from mapproof.spec.evidence import Verdict
 
 

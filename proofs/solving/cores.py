@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 import z3
 
-from mapproof.proofs import symbolic
 from mapproof.proofs.chapters import Mutant
-from mapproof.proofs.deadline import Deadline
-from mapproof.proofs.queries import Obligation, Queries, Query, solver, steps
+from mapproof.proofs.solving import symbolic
+from mapproof.proofs.solving.deadline import Deadline
+from mapproof.proofs.solving.queries import Obligation, Queries, Query, solver, steps
 from mapproof.proofs.transition_system import System
 
 
