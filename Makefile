@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test pythons lint format prove package zoo-30min oracle-15min maps-15min dpor-10min libraries-10min bench-checker bench-explorer bench-hook clean
+.PHONY: help verify test pythons lint format prove prove-cross-check package agreement-2min proofs-20min zoo-30min oracle-15min maps-15min dpor-10min libraries-10min bench-checker bench-explorer bench-hook bench-proofs clean
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -32,11 +32,27 @@ format: $(INSTALLED) ## Put the code into ruff's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-prove: $(INSTALLED) ## The proofs alone (about 10 s)
+prove: $(INSTALLED) ## The proofs alone (about 1 minute)
 	$(BIN)/mapproof prove
+
+prove-cross-check: $(INSTALLED) ## The proofs, each obligation put to cvc5 too (about 3 minutes)
+	$(BIN)/mapproof prove --cross-check
 
 package: $(INSTALLED) ## Build the wheel, and run the shipped tests from it outside of the repository (about 1 minute)
 	$(BIN)/python tools/check_wheel.py
+
+agreement-2min: $(INSTALLED) ## 100,000 random steps of every system, by Z3 and by compiled Python (about 2 minutes)
+	$(BIN)/python tests/proofs/soak_agreement.py 100000
+
+proofs-20min: $(INSTALLED) ## Every mutant run to what it amounts to, every statement needed, random schedules of trace validation (about 20 minutes)
+	$(BIN)/python tests/proofs/soak_sync_map.py
+	$(BIN)/pytest tests/proofs/soak_shard_rehash.py tests/proofs/soak_provers.py --timeout 1500
+	$(BIN)/python tests/proofs/soak_contracts.py
+	$(BIN)/python tests/proofs/soak_inference.py
+	$(BIN)/python tests/mapproof/soak_validation.py
+
+bench-proofs: $(INSTALLED) ## States a second of the systems beside the goals, and what a minute exhausts of each
+	$(BIN)/python benchmarks/proofs.py
 
 zoo-30min: $(INSTALLED) ## Every broken map of the zoo with 5 seeds, every right one in 100,000 schedules (about 30 minutes)
 	$(BIN)/python benchmarks/detection.py

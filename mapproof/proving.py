@@ -75,7 +75,10 @@ def print_proofs(shown: Sequence[Shown], *, details: bool) -> None:
         scopes = {one.evidence.scope for one in group if one.part is Part.STATEMENT}
         if scopes:
             console.print(f"  {escape(min(scopes, key=len))}", highlight=False, soft_wrap=True, style="dim")
-        console.print(_table(group, name, details=details))
+        console.print(_table(group, name))
+        for one in group if details else ():
+            for line in one.details:
+                console.print(f"    {escape(line)}", highlight=False, soft_wrap=True)
         console.print()
     for one in shown:
         if one.evidence.counterexample is not None:
@@ -84,7 +87,7 @@ def print_proofs(shown: Sequence[Shown], *, details: bool) -> None:
     print(summary([one.evidence for one in shown]))
 
 
-def _table(group: Sequence[Shown], name: str, *, details: bool) -> Table:
+def _table(group: Sequence[Shown], name: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(no_wrap=True, min_width=12)
     table.add_column(overflow="fold", ratio=3)
@@ -98,6 +101,4 @@ def _table(group: Sequence[Shown], name: str, *, details: bool) -> Table:
             escape(one.brief),
             f"{one.evidence.seconds:.1f}",
         )
-        for line in one.details if details else ():
-            table.add_row("", f"  {escape(line)}", "", "")
     return table

@@ -41,6 +41,7 @@ README = (ROOT / "README.md").read_text()
 JSON_PAGE = (ROOT / "docs" / "json.md").read_text()
 FORMAT_PAGE = (ROOT / "docs" / "history-format.md").read_text()
 EXPLORER_PAGE = (ROOT / "docs" / "explorer.md").read_text()
+PROOFS_PAGE = (ROOT / "docs" / "proofs.md").read_text()
 REAL_THREADS_PAGE = (ROOT / "docs" / "real-threads.md").read_text()
 
 # -- reading a page
@@ -217,7 +218,7 @@ def promised_exit(output: str) -> int:
     )
 
 
-SHOWN = [*shown(README), *shown(EXPLORER_PAGE)]
+SHOWN = [*shown(README), *shown(EXPLORER_PAGE), *shown(PROOFS_PAGE)]
 
 
 @pytest.mark.parametrize(("arguments", "output"), SHOWN, ids=[command for command, _ in SHOWN])
@@ -294,6 +295,15 @@ def test_a_program_runs(program: str, examples: Path) -> None:
     calls = "".join(f"\n{name}()" for name in re.findall(r"^def (test_\w+)", program, re.MULTILINE))
     done = run(["-c", program + calls], examples)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_the_page_of_the_proofs_reads_is_in_the_example() -> None:
+    example = (ROOT / "examples" / "two_phase_resize.py").read_text()
+    parts = blocks(PROOFS_PAGE, "python")
+    assert len(parts) == 4
+    for part in parts:
+        assert part in example
+    assert parts[0].replace("old", "young") not in example
 
 
 # -- options
