@@ -19,6 +19,9 @@ from mapproof.proofs.solving.deadline import Deadline
 from mapproof.proofs.solving.queries import Obligation, Queries, Query, solver, steps
 from mapproof.proofs.transition_system import System
 
+PATIENCE = (0.5, 5.0)
+"""How many seconds an obligation is given to show a counterexample, first and then."""
+
 
 def core(query: Query, *, timeout: float, minimal: bool = True) -> tuple[str, ...] | None:
     """The names of invariants that suffice to prove the query; None when it is not proved.
@@ -89,11 +92,15 @@ def needed(system: System, mutants: Iterable[Mutant], *, timeout: float) -> tupl
 
 
 def _refuted_without(invariant: str, asked: list[list[Query]], deadline: Deadline) -> Obligation | None:
-    """The first obligation that has a counterexample when the invariant is not assumed, if one has."""
-    for queries in asked:
-        rest = [_without(invariant, query) for query in queries if query.statement != invariant]
-        if rest and _refuted(Query.joined(rest), deadline):
-            return next((q.obligations[0] for q in rest if _refuted(q, deadline)), None)
+    """The first obligation that has a counterexample when the invariant is not assumed, if one has.
+
+    Most that have one show it at once, and others keep Z3 for ever: so all are asked for a moment first.
+    """
+    rest = [_without(invariant, q) for queries in asked for q in queries if q.statement != invariant]
+    for seconds in PATIENCE:
+        found = next((q for q in rest if _refuted(q, Deadline(min(seconds, deadline.remaining())))), None)
+        if found is not None:
+            return found.obligations[0]
     return None
 
 

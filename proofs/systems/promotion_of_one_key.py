@@ -292,12 +292,6 @@ def dirty_has_read() -> Bool:
     )
 
 
-@invariant("an entry is shared only while read and dirty both have the key")
-def shared_in_both() -> Bool:
-    """The entry of read is that of dirty only while both have the key."""
-    return implies(key.shared, key.in_read, key.in_dirty)
-
-
 @invariant("dirty has no expunged entry")
 def dirty_not_expunged() -> Bool:
     """No entry in dirty is expunged."""
