@@ -1,4 +1,4 @@
-"""What takes too long for every day: `pytest tests/proofs/soak_provers.py` (about 3 minutes on two processors).
+"""What takes too long for every day: `pytest tests/proofs/soak_provers.py` (about 5 minutes on two processors).
 
 Everything that is listed is shown, by both provers, twice with one table; and each invariant is worth its place.
 """
