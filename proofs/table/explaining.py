@@ -62,7 +62,7 @@ def _chapters(options: Options) -> tuple[Chapter, ...]:
 
 def _explained(chapter: Chapter, name: str, timeout: float, progress: Progress) -> Explanation | None:
     system = chapter.system
-    for mutant in chapter.mutants:
+    for mutant in (*chapter.mutants, *chapter.refuted):
         if mutant.name == name:
             return _mutant(mutant, timeout, progress)
     names = {made.title: made.name for made in stated(system)}

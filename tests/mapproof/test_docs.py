@@ -297,6 +297,22 @@ def test_a_program_runs(program: str, examples: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def named_proofs(page: str) -> list[list[str]]:
+    """What the page gives to `mapproof prove` in quotes: words of names, or a name to explain."""
+    return [shlex.split(rest) for rest in re.findall(r"mapproof prove ((?:--explain )?'[^'\n]+')", page)]
+
+
+@pytest.mark.parametrize("arguments", named_proofs(PROOFS_PAGE), ids=" ".join)
+def test_what_the_page_of_the_proofs_names_is_there(arguments: list[str], examples: Path) -> None:
+    if arguments[-1] != "MUTANT":
+        assert run(["-m", "mapproof", "prove", *arguments], examples).returncode == 0
+
+
+def test_a_name_that_there_is_not_is_found(examples: Path) -> None:
+    assert len(named_proofs(PROOFS_PAGE)) == 3
+    assert run(["-m", "mapproof", "prove", "--explain", "no such thing"], examples).returncode == 2
+
+
 def test_what_the_page_of_the_proofs_reads_is_in_the_example() -> None:
     example = (ROOT / "examples" / "two_phase_resize.py").read_text()
     parts = blocks(PROOFS_PAGE, "python")

@@ -62,7 +62,7 @@ def test_a_line_that_is_not_there_is_not_noticed_by_mistake():
 
 def test_two_threads_are_not_seen(tmp_path):
     """Why a confirmation says "one thread"."""
-    assert confirm(contract_on(tmp_path, UNSEEN["two threads"]), timeout=10).verdict is Verdict.CONFIRMED
+    assert confirm(contract_on(tmp_path, UNSEEN["two threads"]), timeout=30).verdict is Verdict.CONFIRMED
 
 
 def test_a_search_that_does_not_finish_is_undecided(tmp_path, monkeypatch):
@@ -105,11 +105,11 @@ def nothing(value: int) -> int:
     return value
 ''',
     )
-    assert confirm(vacuous, timeout=5).verdict is Verdict.FAILED
+    assert confirm(vacuous, timeout=30).verdict is Verdict.FAILED
 
 
 def test_no_condition_is_no_confirmation(tmp_path):
-    found = confirm(contract_on(tmp_path, "def f(x: int) -> int:\n    return x\n"), timeout=5)
+    found = confirm(contract_on(tmp_path, "def f(x: int) -> int:\n    return x\n"), timeout=30)
     assert found.verdict is Verdict.UNDECIDED
     missing = Contract("", "", "no.such.module", 1, "")
     assert confirm(missing, timeout=5).verdict is Verdict.UNDECIDED

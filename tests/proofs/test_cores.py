@@ -164,6 +164,12 @@ def test_a_mutant_is_explained():
     )
 
 
+def test_a_claim_that_is_false_is_explained_with_its_run():
+    found = explain("writers that mutated at once are accused, it is said", Options(), timeout=60)
+    assert found is not None and found.verdict is Verdict.EXHAUSTED
+    assert "shortest run that breaks it, 10 steps" in found.text
+
+
 def test_a_refuted_statement_is_explained_with_its_state(monkeypatch):
     monkeypatch.setattr(
         "mapproof.proofs.systems.chapters", lambda: (replace(CHAPTER, system=ANYWAY.system, mutants=()),)
