@@ -71,7 +71,9 @@ def print_proofs(shown: Sequence[Shown], *, details: bool) -> None:
     """A line and a table for each system, then each counterexample in full, then one line that sums up."""
     console = plain_console()
     for name, group in by_subject(shown).items():
-        console.print(f"[bold]{escape(name)}[/]  {escape(headline(group))}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[bold]{escape(name)}[/]  {escape(headline(group))}".rstrip(), highlight=False, soft_wrap=True
+        )
         scopes = {one.evidence.scope for one in group if one.part is Part.STATEMENT}
         if scopes:
             console.print(f"  {escape(min(scopes, key=len))}", highlight=False, soft_wrap=True, style="dim")

@@ -25,7 +25,7 @@ from mapproof.stateful_tests.explorer.plan import Plan, Turns, bounded
 from mapproof.stateful_tests.explorer.random_walk import RandomWalk
 from mapproof.stateful_tests.scenarios import Call
 from mapproof.stateful_tests.targets import target_of
-from mapproof.validated_maps import SUBJECTS, Ground, Situation, Subject
+from mapproof.validated_maps import Ground, Situation, Subject
 
 
 @dataclass(slots=True)
@@ -182,8 +182,3 @@ def _bounds(subject: Subject) -> str:
             scenarios[bound] += len(some)
     said = (f"preemptions <= {bound} of {count} scenarios" for bound, count in sorted(scenarios.items()))
     return " and with ".join(said)
-
-
-def validate() -> list[Evidence]:
-    """One line for each map that has a system: every schedule of its scenarios within their bounds."""
-    return [evidence(subject) for subject in SUBJECTS]
