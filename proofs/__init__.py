@@ -3,7 +3,7 @@
     transition_system, terms, tree   how a system is written down; `language` has all the words in one import
     systems/                         the systems that are proved, each with its invariant and its mutants
     trace_validation/                what holds the code to them, access by access
-    hashing/, contracts/             statements about hashes and shards; what CrossHair confirms of pure functions
+    hashing/, contracts/             statements about hashes and shards; what CrossHair confirms of functions
     solving/, running/               a system as questions for solvers, and as Python that runs
     table/                           everything that is shown, as jobs
 

@@ -24,7 +24,7 @@ class Verdict(StrEnum):
     """The words that a result may use. What each of them claims is said beside it, and nowhere stronger."""
 
     PROVED = "PROVED"  # an unbounded obligation was discharged
-    CONFIRMED = "CONFIRMED"  # all paths of a pure function explored, within the stated sizes
+    CONFIRMED = "CONFIRMED"  # all paths of a function explored, within the stated sizes
     REFUTED = "REFUTED"  # a proof obligation fails, with the state that shows it
     UNDECIDED = "UNDECIDED"  # a prover gave up
     EXHAUSTED = "EXHAUSTED"  # every case within the stated bound was run

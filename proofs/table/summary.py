@@ -96,7 +96,7 @@ def _together(name: str, verdict: Verdict, ones: list[Shown], by: str) -> Eviden
     what = "condition" if first.part is Part.CONTRACT else "obligation"
     scope = first.evidence.scope if first.part is Part.STATEMENT else "each for the scope that it names"
     if first.part is Part.CONTRACT:
-        scope = "all paths of pure functions, one thread, exact ints, sizes as each says"
+        scope = "all paths of each function, one thread, exact types, no aliases, sizes as each says"
     sort = _SORTS.get((first.part, verdict), "statement")
     return Evidence(
         f"{name}: {_number(len(ones), sort)}",
@@ -109,7 +109,7 @@ def _together(name: str, verdict: Verdict, ones: list[Shown], by: str) -> Eviden
 
 _SORTS = {
     (Part.LEMMA, Verdict.EXHAUSTED): "witness",
-    (Part.CONTRACT, Verdict.CONFIRMED): "pure function",
+    (Part.CONTRACT, Verdict.CONFIRMED): "function",
 }
 
 
